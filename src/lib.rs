@@ -1,4 +1,25 @@
 //! NetworkBaseline: minimum-viable NetworkPolicies for every namespace, rolled out without an outage.
+//!
+//! ```text
+//!  NetworkBaseline ─┐
+//!  cluster watch ───┴─► Snapshot ─► discovery ─► Facts ─► baseline ─► PolicySet ─► rollout ─► plan ══► apply ─► status, Events, metrics
+//!                       ╰─────────────────── pure: no clock, no network ────────────────────╯      I/O
+//! ```
+//!
+//! Everything left of `══►` compiles without default features: no runtime, no client. `now` is an argument.
 
 pub mod api;
+pub mod baseline;
+pub mod discovery;
+pub mod findings;
 pub mod model;
+pub mod plan;
+pub mod policy;
+pub mod rollout;
+
+#[cfg(feature = "operator")]
+pub mod cluster;
+#[cfg(feature = "operator")]
+pub mod operator;
+#[cfg(feature = "operator")]
+pub mod telemetry;

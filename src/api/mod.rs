@@ -8,6 +8,4 @@ pub use spec::{
     Allow, Canary, DeletionPolicy, DirectionCap, EgressAllow, EgressBuiltin, ExternalHttps, IngressAllow,
     IngressBuiltin, NetworkBaseline, NetworkBaselineSpec, Peer, Phase, Port, Rollout, SameNamespace,
 };
-pub use status::{
-    DirectionStatus, FactStatus, FindingStatus, NetworkBaselineStatus, Retiring, TargetStatus,
-};
+pub use status::{DirectionStatus, FactStatus, FindingStatus, NetworkBaselineStatus, Retiring, TargetStatus};

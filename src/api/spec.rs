@@ -60,9 +60,7 @@ pub enum DeletionPolicy {
 }
 
 /// How far a baseline is enforced, from least to most.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Phase {
     /// Nothing is enforced and nothing is planned.
     Off,

@@ -189,10 +189,7 @@ impl Rule {
             Ports::Any => vec![None],
             Ports::These(of) => of.iter().cloned().map(Some).collect(),
         };
-        peers
-            .iter()
-            .flat_map(|peer| ports.iter().map(|port| Atom { peer: peer.clone(), port: port.clone() }))
-            .collect()
+        peers.iter().flat_map(|peer| ports.iter().map(|port| Atom { peer: peer.clone(), port: port.clone() })).collect()
     }
 }
 

@@ -1,0 +1,1 @@
+//! spec + Facts → the policies of a namespace: one file per allowance.

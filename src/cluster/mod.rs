@@ -1,0 +1,1 @@
+//! The cluster over the wire: watches, slim caches, and writes with preconditions.

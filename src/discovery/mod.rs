@@ -1,0 +1,127 @@
+//! Snapshot → [`Facts`]: what every namespace needs, read from the live cluster.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use crate::model::{PortMatch, Selector};
+use crate::policy::Capabilities;
+
+/// What was discovered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Facts {
+    /// The cluster's resolver.
+    pub dns: Fact<Dns>,
+    /// The Kubernetes API.
+    pub api_server: Fact<ApiServer>,
+    /// Who scrapes what.
+    pub monitoring: Fact<Monitoring>,
+    /// The network engine.
+    pub engine: Engine,
+    /// Ranges that belong to the cluster (pods, Services, nodes), public or not: never "outside".
+    pub cluster_ranges: BTreeSet<IpNet>,
+}
+
+/// Something discovered, with its origin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fact<T> {
+    /// It is there.
+    Known {
+        /// Its value.
+        value: T,
+        /// The objects it was read from.
+        origin: String,
+        /// Whether it works: it may replace an older value.
+        ready: bool,
+    },
+    /// Every source was complete, and it is not there.
+    Absent {
+        /// Where it was looked for.
+        looked: String,
+    },
+    /// A source is not complete, so nothing can be said.
+    Unreadable {
+        /// Which source, and why.
+        reason: String,
+    },
+}
+
+impl<T> Fact<T> {
+    /// The value, if there is one.
+    pub fn value(&self) -> Option<&T> {
+        match self {
+            Self::Known { value, .. } => Some(value),
+            Self::Absent { .. } | Self::Unreadable { .. } => None,
+        }
+    }
+}
+
+/// The cluster's resolver.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dns {
+    /// Pods that answer: namespace and labels.
+    pub backends: BTreeSet<(Arc<str>, Selector)>,
+    /// Addresses that pods ask: the nameserver's, node-local and link-local ones, nodes of hostNetwork backends.
+    pub addresses: BTreeSet<IpAddr>,
+    /// 53 and the target ports behind it; each for UDP and TCP.
+    pub ports: BTreeSet<u16>,
+}
+
+/// The Kubernetes API.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ApiServer {
+    /// Addresses of its endpoints.
+    pub endpoints: BTreeSet<IpAddr>,
+    /// Addresses of Service `default/kubernetes`.
+    pub cluster_ips: BTreeSet<IpAddr>,
+    /// Ports of the endpoints and of the Service.
+    pub ports: BTreeSet<u16>,
+}
+
+/// Who scrapes what.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Monitoring {
+    /// Prometheus pods of trusted namespaces: namespace and labels.
+    pub scrapers: BTreeSet<(Arc<str>, Selector)>,
+    /// What they scrape, by namespace.
+    pub targets: BTreeMap<Arc<str>, BTreeSet<ScrapeTarget>>,
+}
+
+/// Pods that are scraped.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ScrapeTarget {
+    /// Which pods of the namespace.
+    pub pods: Selector,
+    /// On which ports (of the pod); never empty.
+    pub ports: BTreeSet<PortMatch>,
+    /// The object that asked for it (`ServiceMonitor shop/web`, `annotation of pod …`).
+    pub origin: String,
+}
+
+/// The network engine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Engine {
+    /// Its record; [`Capabilities::spec`] when none was recognised.
+    pub capabilities: &'static Capabilities,
+    /// Whether it enforces NetworkPolicy.
+    pub enforces: Enforces,
+    /// What it was recognised by.
+    pub origin: String,
+    /// Labels by which its own pods are found: namespace and labels. `None`: it has none (k3s), or is not known.
+    pub agents: Option<(Arc<str>, Selector)>,
+    /// Whether the served CiliumNetworkPolicy schema has `enableDefaultDeny`, so that supplements are additive.
+    pub additive_supplements: bool,
+}
+
+/// Whether an engine enforces NetworkPolicy, by its configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Enforces {
+    /// By all that is configured, yes.
+    Yes,
+    /// No: the reason, and what to do.
+    No(String),
+    /// Not known: the reason.
+    Unknown(String),
+}

@@ -1,0 +1,1 @@
+//! The controller: reconcile as a list of named steps, status, Events, leader election.
