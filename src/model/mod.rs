@@ -1,5 +1,6 @@
 //! The cluster as values: selectors, ports, policies, pods, namespaces, and the [`Snapshot`] that holds them.
 
+pub mod from_api;
 mod policy;
 mod port;
 mod selector;

@@ -82,6 +82,8 @@ pub struct Snapshot {
     pub config_maps: ByNamespace<ConfigMap>,
     /// Names of the custom resource definitions served, such as `ciliumnetworkpolicies.cilium.io`.
     pub definitions: BTreeSet<Arc<str>>,
+    /// Whether the served schema of CiliumNetworkPolicy has `spec.enableDefaultDeny` ([`super::from_api::serves_default_deny`]).
+    pub cilium_default_deny: bool,
 }
 
 impl Snapshot {
