@@ -187,8 +187,12 @@ pub struct IngressBuiltin {
 }
 
 /// Connections to the Internet.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = kube::core::Rule::new("!has(self.except) || self.except.all(part, isCIDR(part) && cidr(part) == cidr(part).masked())")
+        .message("every except is the first address of a range and its length, such as 203.0.113.0/24")
+)]
 pub struct ExternalHttps {
     /// Absent: true.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -267,12 +271,17 @@ pub struct EgressAllow {
     validation = kube::core::Rule::new("has(self.cidr) || has(self.namespace) || has(self.namespaceSelector) || has(self.podSelector)")
         .message("a peer needs one of namespace, namespaceSelector, podSelector, cidr"),
     validation = kube::core::Rule::new("!has(self.except) || has(self.cidr)")
-        .message("except belongs to a cidr")
+        .message("except belongs to a cidr"),
+    validation = kube::core::Rule::new("!has(self.cidr) || (isCIDR(self.cidr) && cidr(self.cidr) == cidr(self.cidr).masked())")
+        .message("cidr is the first address of a range and its length, such as 203.0.113.0/24 or 2001:db8::/32"),
+    validation = kube::core::Rule::new(
+        "!has(self.cidr) || !isCIDR(self.cidr) || !has(self.except) || self.except.all(part, isCIDR(part) && cidr(part) == cidr(part).masked() && cidr(part).prefixLength() > cidr(self.cidr).prefixLength() && cidr(self.cidr).containsIP(cidr(part).ip()))"
+    ).message("every except is a range inside cidr and smaller than it")
 )]
 pub struct Peer {
     /// A namespace by name.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     pub namespace: Option<String>,
     /// Namespaces by label.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -300,6 +309,10 @@ pub struct Peer {
 pub struct Port {
     /// A port number or a container port's name. Absent: every port of the protocol.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend(
+        "minimum" = 1, "maximum" = 65535, "maxLength" = 15,
+        "pattern" = "^([a-z0-9]+-)*[0-9]*[a-z][a-z0-9]*(-[a-z0-9]+)*$"
+    ))]
     pub port: Option<IntOrString>,
     /// The last port of a range that starts at `port`.
     #[serde(skip_serializing_if = "Option::is_none")]
