@@ -20,8 +20,16 @@ pub struct Facts {
     pub monitoring: Fact<Monitoring>,
     /// The network engine.
     pub engine: Engine,
-    /// Ranges that belong to the cluster (pods, Services, nodes), public or not: never "outside".
+    /// Ranges that belong to the cluster (pods, Services, nodes) and lie outside the private ones (RFC 1918, RFC 6598, fc00::/7,
+    /// link-local), which no external rule contains anyway: never "outside". Empty in most clusters.
     pub cluster_ranges: BTreeSet<IpNet>,
+}
+
+/// What the operator knows from its own place in the cluster. Empty offline.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hints {
+    /// Nameservers of its own `resolv.conf` (`dnsPolicy: ClusterFirst`): the cluster's own resolver configuration.
+    pub nameservers: Vec<IpAddr>,
 }
 
 /// Something discovered, with its origin.
@@ -87,6 +95,9 @@ pub struct Monitoring {
     pub scrapers: BTreeSet<(Arc<str>, Selector)>,
     /// What they scrape, by namespace.
     pub targets: BTreeMap<Arc<str>, BTreeSet<ScrapeTarget>>,
+    /// What they scrape that no selector finds, address and TCP port: pods of the host network, endpoints written by hand. Only of
+    /// use to the egress of scrapers.
+    pub addresses: BTreeSet<(IpAddr, u16)>,
 }
 
 /// Pods that are scraped.
@@ -105,6 +116,8 @@ pub struct ScrapeTarget {
 pub struct Engine {
     /// Its record; [`Capabilities::spec`] when none was recognised.
     pub capabilities: &'static Capabilities,
+    /// How certain it is that this engine judges policies here.
+    pub certainty: Certainty,
     /// Whether it enforces NetworkPolicy.
     pub enforces: Enforces,
     /// What it was recognised by.
@@ -113,6 +126,17 @@ pub struct Engine {
     pub agents: Option<(Arc<str>, Selector)>,
     /// Whether the served CiliumNetworkPolicy schema has `enableDefaultDeny`, so that supplements are additive.
     pub additive_supplements: bool,
+}
+
+/// How an engine was recognised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Certainty {
+    /// Not at all: the capabilities are those of the API text.
+    None,
+    /// By traces (definitions, annotations) that outlive it, or by one engine among several.
+    Likely,
+    /// By what runs.
+    Certain,
 }
 
 /// Whether an engine enforces NetworkPolicy, by its configuration.
