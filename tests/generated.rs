@@ -1,5 +1,6 @@
 //! Generated files are committed. These tests compare; `UPDATE=1 cargo test --test generated` rewrites.
 #![allow(clippy::disallowed_methods, reason = "UPDATE is how a person asks for the files to be rewritten")]
+#![allow(clippy::panic, reason = "helpers of tests fail the test")]
 
 use std::fs;
 use std::path::Path;
