@@ -2,8 +2,8 @@
 # A static binary in an empty image: no shell, no package manager, no libc to patch, and no root.
 
 FROM rust:1.95-alpine AS build
-# ring compiles a little C.
-RUN apk add --no-cache musl-dev
+# ring compiles a little C, and links it statically against musl.
+RUN apk add --no-cache gcc musl-dev
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 # The development crate is part of the workspace, so Cargo wants to see it; nothing of it is built.
