@@ -2,6 +2,7 @@
 
 mod crd;
 pub mod names;
+pub mod ownership;
 mod spec;
 mod status;
 
