@@ -1,4 +1,15 @@
 //! Snapshot → [`Facts`]: what every namespace needs, read from the live cluster.
+//!
+//! One file per fact. A fact says where it was read; a source that is not complete makes it [`Fact::Unreadable`] or, where only a part
+//! of it may be missing, not ready, so that nobody takes back what was allowed before.
+
+mod api_server;
+mod dns;
+mod engine;
+mod fingerprints;
+mod monitoring;
+mod ranges;
+mod service;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -6,8 +17,21 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use crate::model::{PortMatch, Selector};
+use crate::model::{PortMatch, Selector, Snapshot};
 use crate::policy::Capabilities;
+
+pub use engine::CONFIG_MAPS;
+
+/// Reads every fact from the cluster.
+pub fn discover(snapshot: &Snapshot, hints: &Hints) -> Facts {
+    Facts {
+        dns: dns::discover(snapshot, hints),
+        api_server: api_server::discover(snapshot),
+        monitoring: monitoring::discover(snapshot),
+        engine: engine::discover(snapshot),
+        cluster_ranges: ranges::discover(snapshot),
+    }
+}
 
 /// What was discovered.
 #[derive(Clone, Debug, PartialEq)]
@@ -149,3 +173,6 @@ pub enum Enforces {
     /// Not known: the reason.
     Unknown(String),
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,5 +1,7 @@
 //! What a person should know: each finding has a name, and some stop every rise.
 
+pub mod cluster;
+
 use serde::{Deserialize, Serialize};
 
 /// The name of a finding.

@@ -43,6 +43,26 @@ pub enum Source {
     CustomResourceDefinitions,
 }
 
+impl Source {
+    /// The kind's name in the plural, as people write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Namespaces => "Namespaces",
+            Self::Pods => "Pods",
+            Self::Services => "Services",
+            Self::EndpointSlices => "EndpointSlices",
+            Self::NetworkPolicies => "NetworkPolicies",
+            Self::CiliumNetworkPolicies => "CiliumNetworkPolicies",
+            Self::ServiceMonitors => "ServiceMonitors",
+            Self::PodMonitors => "PodMonitors",
+            Self::Nodes => "Nodes",
+            Self::DaemonSets => "DaemonSets",
+            Self::ConfigMaps => "ConfigMaps",
+            Self::CustomResourceDefinitions => "CustomResourceDefinitions",
+        }
+    }
+}
+
 /// Whether a source can be believed: an empty list says something only when it is [`Availability::Synced`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Availability {
@@ -95,6 +115,19 @@ impl Snapshot {
     /// Whether an absent object of this source is known to be absent.
     pub fn is_conclusive(&self, source: Source) -> bool {
         matches!(self.availability(source), Availability::Synced | Availability::NotServed)
+    }
+
+    /// Which of these sources cannot be believed, and why, in words; `None` when all can.
+    pub fn gap(&self, sources: &[Source]) -> Option<String> {
+        let gaps: Vec<String> = sources
+            .iter()
+            .filter_map(|&source| match self.availability(source) {
+                Availability::Synced | Availability::NotServed => None,
+                Availability::Syncing => Some(format!("{} are not listed yet", source.name())),
+                Availability::Unreadable(reason) => Some(format!("{} cannot be read: {reason}", source.name())),
+            })
+            .collect();
+        (!gaps.is_empty()).then(|| gaps.join("; "))
     }
 
     /// The labels of a namespace; of one that is not known, just its name.

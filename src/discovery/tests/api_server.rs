@@ -1,0 +1,47 @@
+use std::collections::BTreeSet;
+
+use super::fixture::{forbidden, snapshot};
+use crate::discovery::{ApiServer, Fact, Hints, discover};
+use crate::model::Source;
+
+const SERVICE: &str = "
+kind: Service
+metadata: {name: kubernetes, namespace: default}
+spec: {clusterIPs: [10.96.0.1, 'fd00:96::1'], ports: [{name: https, port: 443, targetPort: 6443}]}
+";
+const SLICE: &str = "
+kind: EndpointSlice
+addressType: IPv4
+metadata: {name: kubernetes, namespace: default, labels: {kubernetes.io/service-name: kubernetes}}
+endpoints: [{addresses: [192.168.7.1]}, {addresses: [192.168.7.2]}]
+ports: [{name: https, port: 6443}]
+";
+
+#[test]
+fn endpoints_and_service_are_both_part_of_the_api_server() {
+    let fact = discover(&snapshot(&format!("{SERVICE}---{SLICE}")), &Hints::default()).api_server;
+    let value = ApiServer {
+        endpoints: ["192.168.7.1", "192.168.7.2"].iter().map(|ip| ip.parse().unwrap()).collect(),
+        cluster_ips: ["10.96.0.1", "fd00:96::1"].iter().map(|ip| ip.parse().unwrap()).collect(),
+        ports: BTreeSet::from([443, 6443]),
+    };
+    assert_eq!(
+        fact,
+        Fact::Known { value, origin: "Service default/kubernetes and its EndpointSlices".into(), ready: true }
+    );
+}
+
+#[test]
+fn one_half_alone_replaces_nothing() {
+    for half in [SERVICE, SLICE] {
+        let fact = discover(&snapshot(half), &Hints::default()).api_server;
+        assert!(matches!(fact, Fact::Known { ready: false, .. }), "{fact:?}");
+    }
+}
+
+#[test]
+fn an_empty_cluster_has_none_and_an_unread_one_says_nothing() {
+    assert!(matches!(discover(&snapshot(""), &Hints::default()).api_server, Fact::Absent { .. }));
+    let unread = forbidden(snapshot(SERVICE), Source::EndpointSlices);
+    assert!(matches!(discover(&unread, &Hints::default()).api_server, Fact::Unreadable { .. }));
+}
