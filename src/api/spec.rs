@@ -1,7 +1,7 @@
 //! `spec` of a NetworkBaseline.
 //!
 //! No field has a `default:` in the schema: the API server would write it into an object that Git owns. What is absent is
-//! defaulted by [`super::effective`].
+//! defaulted by [`validate`](super::validate()).
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;

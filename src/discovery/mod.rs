@@ -110,6 +110,8 @@ pub struct ApiServer {
     pub cluster_ips: BTreeSet<IpAddr>,
     /// Ports of the endpoints and of the Service.
     pub ports: BTreeSet<u16>,
+    /// Whether one of the endpoints is a node: some engines match no node by its address.
+    pub on_nodes: bool,
 }
 
 /// Who scrapes what.

@@ -39,6 +39,8 @@ pub enum FindingName {
     LabelIgnored,
     /// A Service whose target port no rule admits.
     ServicePortNotAdmitted,
+    /// A rule of the spec that this engine never matches, or reads as less than it says.
+    RuleNeverMatches,
     /// Policy kinds that can override NetworkPolicy are in use.
     TiersAbove,
 }
@@ -63,6 +65,7 @@ impl FindingName {
             | Self::HalfOpen
             | Self::LabelIgnored
             | Self::ServicePortNotAdmitted
+            | Self::RuleNeverMatches
             | Self::TiersAbove => false,
         }
     }

@@ -5,6 +5,7 @@ mod policy;
 mod port;
 mod selector;
 mod snapshot;
+pub mod to_api;
 
 pub use policy::{
     Atom, Direction, Entity, IpBlock, NamespaceScope, Peer, Peers, Policy, PolicyKey, PolicyKind, Ports, Rule,

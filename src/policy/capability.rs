@@ -1,6 +1,8 @@
-//! What engines (CNIs) do differently from each other and from the API text, as data.
+//! What engines (CNIs) do differently from each other and from the API text, as data. The records are in [`CAPABILITIES`].
 
 use std::time::Duration;
+
+use super::engines::CAPABILITIES;
 
 /// Whether egress is judged by the address a pod called or by the one it reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,11 +24,38 @@ pub enum Established {
     Unknown,
 }
 
+/// A trait of an engine that its record may hold as a belief, neither measured nor read in its source. A verdict that hangs
+/// on one is unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Belief {
+    /// [`Capabilities::block_matches_pods`].
+    BlockMatchesPods,
+    /// [`Capabilities::block_matches_nodes`].
+    BlockMatchesNodes,
+    /// [`Capabilities::node_reaches_own_pods`].
+    NodeReachesOwnPods,
+    /// [`Capabilities::pod_reaches_own_node`].
+    PodReachesOwnNode,
+    /// [`Capabilities::named_port_with_block`].
+    NamedPortWithBlock,
+    /// [`Capabilities::end_port`].
+    EndPort,
+    /// [`Capabilities::sctp`].
+    Sctp,
+    /// That no selector matches a pod of the host network. The API leaves it open (concept page "Network Policies",
+    /// "NetworkPolicy and hostNetwork pods").
+    HostNetworkUnselected,
+    /// That a pod which calls its own Service and gets itself is never cut off.
+    SelfByService,
+}
+
 /// What an engine does with policies.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Capabilities {
     /// Name, as in `--engine` and in status.
     pub engine: &'static str,
+    /// Whether it enforces NetworkPolicy at all, unless its configuration says otherwise.
+    pub enforces: bool,
     /// Where egress is judged.
     pub egress_judged: Translation,
     /// Whether an ipBlock that contains a pod's address matches the pod.
@@ -37,9 +66,11 @@ pub struct Capabilities {
     pub established: Established,
     /// Whether connections from a pod's own node (kubelet probes) always reach it.
     pub node_reaches_own_pods: bool,
-    /// Whether named ports match together with an ipBlock peer.
+    /// Whether connections from a pod to its own node are never cut off.
+    pub pod_reaches_own_node: bool,
+    /// Whether a named port in an egress rule matches together with an ipBlock peer.
     pub named_port_with_block: bool,
-    /// Whether `endPort` is honoured.
+    /// Whether `endPort` is honoured; where it is not, a range is its first port, in silence.
     pub end_port: bool,
     /// Whether SCTP is judged at all.
     pub sctp: bool,
@@ -49,10 +80,12 @@ pub struct Capabilities {
     pub delivers_in_pieces: bool,
     /// Whether supplements (CiliumNetworkPolicy with entities) can be used.
     pub supplements: bool,
-    /// Label keys that selectors of this engine do not see: exact keys, or prefixes that end in `*`.
+    /// Keys of pod labels that selectors of this engine do not see: exact keys, or prefixes that end in `*`.
     pub ignored_labels: &'static [&'static str],
     /// How long a change takes to be in force everywhere, with a wide margin.
     pub settle: Duration,
+    /// What of the above is believed only.
+    pub beliefs: &'static [Belief],
     /// Where this is known from.
     pub source: &'static str,
 }
@@ -68,7 +101,12 @@ impl Capabilities {
         &CAPABILITIES[0]
     }
 
-    /// Whether selectors of this engine see a label key.
+    /// Whether a trait is believed only.
+    pub fn only_believes(&self, belief: Belief) -> bool {
+        self.beliefs.contains(&belief)
+    }
+
+    /// Whether selectors of this engine see a pod label of this key.
     pub fn sees_label(&self, key: &str) -> bool {
         !self.ignored_labels.iter().any(|ignored| match ignored.strip_suffix('*') {
             Some(prefix) => key.starts_with(prefix),
@@ -76,22 +114,3 @@ impl Capabilities {
         })
     }
 }
-
-/// Every engine known. The first is the API text.
-pub static CAPABILITIES: &[Capabilities] = &[Capabilities {
-    engine: "spec",
-    egress_judged: Translation::After,
-    block_matches_pods: true,
-    block_matches_nodes: true,
-    established: Established::Unknown,
-    node_reaches_own_pods: true,
-    named_port_with_block: true,
-    end_port: true,
-    sctp: true,
-    except_denies: false,
-    delivers_in_pieces: false,
-    supplements: false,
-    ignored_labels: &[],
-    settle: Duration::from_secs(10),
-    source: "networking.k8s.io/v1 NetworkPolicy, API reference",
-}];

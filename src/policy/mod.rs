@@ -4,6 +4,8 @@
 pub(crate) mod arbitrary;
 mod capability;
 mod classes;
+mod engines;
 
-pub use capability::{CAPABILITIES, Capabilities, Established, Translation};
+pub use capability::{Belief, Capabilities, Established, Translation};
 pub use classes::{Class, MAX_CLASSES, TooManyClasses, classes};
+pub use engines::CAPABILITIES;

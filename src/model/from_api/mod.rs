@@ -1,11 +1,12 @@
 //! Objects as the Kubernetes API gives them → the slim values of the [`Snapshot`](super::Snapshot).
 //!
-//! One function per kind. None of them fails on an object that the API server accepted: a part that cannot be used (a port out of
+//! One function per kind. But for policies, where a part left out would change the meaning, none of them fails on an object that the API server accepted: a part that cannot be used (a port out of
 //! range, an address that is a host name) is left out. Names that are absent, which only happens in files, become empty.
 
 mod cluster;
 mod monitor;
 mod network;
+mod policy;
 mod workload;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use super::selector::Labels;
 pub use cluster::{config_map, namespace, node, serves_default_deny};
 pub use monitor::{pod_monitor, service_monitor};
 pub use network::{endpoint_slice, service};
+pub use policy::{cilium_policy, network_policy};
 pub use workload::{daemon_set, pod};
 
 fn shared(text: Option<&String>) -> Arc<str> {

@@ -1,0 +1,123 @@
+//! What a spec asks for and cannot have: because a fact is missing, or because the engine never matches such a rule.
+
+use std::collections::BTreeSet;
+
+use crate::api::Effective;
+use crate::discovery::{Fact, Facts};
+use crate::findings::{Finding, FindingName};
+use crate::model::{Peer, PortMatch, PortRange, Ports, Protocol};
+use crate::policy::Capabilities;
+
+/// Facts that allowances which are on need and do not have. The resolver's absence is a finding of the whole cluster, not of
+/// one namespace, so it is not repeated here.
+pub(super) fn facts(effective: &Effective, namespace: &str, facts: &Facts) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if effective.allow.api_server.as_ref().is_some_and(|api| api.instead.is_none()) {
+        let missing = match &facts.api_server {
+            Fact::Known { .. } => None,
+            Fact::Absent { looked } => Some(format!("not found at {looked}")),
+            Fact::Unreadable { reason } => Some(format!("not readable: {reason}")),
+        };
+        findings.extend(missing.map(|missing| {
+            let advice = "nothing rises until it is found, or spec.allow.apiServer.to names it";
+            Finding::new(FindingName::SourceNotSynced, format!("the Kubernetes API is {missing}; {advice}"))
+        }));
+    }
+    let Some(monitoring) = &effective.allow.monitoring else { return findings };
+    match &facts.monitoring {
+        Fact::Unreadable { reason } => findings.push(Finding::new(
+            FindingName::SourceNotSynced,
+            format!("what Prometheus scrapes is not readable: {reason}; nothing rises until it is, or spec.allow.monitoring is switched off"),
+        )),
+        Fact::Known { .. } | Fact::Absent { .. } if monitoring.instead.is_some() => {
+            let declared = facts.monitoring.value().is_some_and(|value| value.targets.contains_key(namespace));
+            if !declared {
+                findings.push(Finding::new(
+                    FindingName::MonitoringNotFound,
+                    "spec.allow.monitoring.from opens nothing: no ServiceMonitor, PodMonitor or prometheus.io annotation says which ports of this namespace are scraped; write spec.allow.ingress with ports instead",
+                ));
+            }
+        }
+        Fact::Known { .. } | Fact::Absent { .. } => {}
+    }
+    findings
+}
+
+/// Rules of the spec that the engine never matches, or reads as less than they say.
+pub(super) fn engine(effective: &Effective, facts: &Facts) -> Vec<Finding> {
+    let engine = facts.engine.capabilities;
+    let mut findings = Vec::new();
+    let mut push = |place: &str, gap: String| {
+        findings.push(Finding::new(FindingName::RuleNeverMatches, format!("{place}: {gap}")));
+    };
+    for (place, peers, ports) in listed(effective) {
+        port_gaps(engine, peers, ports).into_iter().for_each(|gap| push(&place, gap));
+        for peer in peers.into_iter().flatten() {
+            if let Some(gap) = range_gap(engine, peer, facts) {
+                push(&place, gap);
+            }
+        }
+    }
+    findings
+}
+
+/// Peers and ports that the owner wrote, with their place.
+fn listed(effective: &Effective) -> Vec<(String, Option<&BTreeSet<Peer>>, Option<&BTreeSet<PortMatch>>)> {
+    let allow = &effective.allow;
+    let builtin = |name: &str, peers: Option<&'_ BTreeSet<Peer>>| peers.map(|_| format!("spec.allow.{name}"));
+    let mut all = Vec::new();
+    let builtins = [
+        ("dns.to", allow.dns.as_ref().and_then(|of| of.instead.as_ref())),
+        ("apiServer.to", allow.api_server.as_ref().and_then(|of| of.instead.as_ref())),
+        ("monitoring.from", allow.monitoring.as_ref().and_then(|of| of.instead.as_ref())),
+    ];
+    all.extend(builtins.into_iter().filter_map(|(name, peers)| Some((builtin(name, peers)?, peers, None))));
+    if let Some(external) = &allow.external_https {
+        all.push(("spec.allow.externalHttps".to_owned(), external.instead.as_ref(), Some(&external.ports)));
+    }
+    let explicit = [("ingress", &allow.ingress), ("egress", &allow.egress)];
+    for (direction, allowance) in
+        explicit.iter().flat_map(|(direction, list)| list.iter().map(move |of| (direction, of)))
+    {
+        let ports = match &allowance.ports {
+            Ports::Any => None,
+            Ports::These(ports) => Some(ports),
+        };
+        all.push((format!("spec.allow.{direction}, name {}", allowance.name), Some(&allowance.peers), ports));
+    }
+    all
+}
+
+fn port_gaps(
+    engine: &Capabilities,
+    peers: Option<&BTreeSet<Peer>>,
+    ports: Option<&BTreeSet<PortMatch>>,
+) -> Vec<String> {
+    // Without peers of its own the external allowance has ranges only.
+    let ranges = peers.is_none_or(|peers| peers.iter().any(|peer| matches!(peer, Peer::Block(_))));
+    let gap = |port: &PortMatch| match &port.range {
+        _ if port.protocol == Protocol::Sctp && !engine.sctp => {
+            Some("does not pass SCTP as it is configured by default".to_owned())
+        }
+        PortRange::Named(name) if ranges && !engine.named_port_with_block => {
+            Some(format!("never matches named port {name} together with a cidr: write its number"))
+        }
+        PortRange::Numbers { first, last } if first < last && !engine.end_port => {
+            Some(format!("may read ports {first}-{last} as {first} alone: list them one by one"))
+        }
+        PortRange::Any | PortRange::Named(_) | PortRange::Numbers { .. } => None,
+    };
+    let gaps = ports.into_iter().flatten().filter_map(gap);
+    gaps.map(|gap| format!("engine {} {gap}", engine.engine)).collect()
+}
+
+fn range_gap(engine: &Capabilities, peer: &Peer, facts: &Facts) -> Option<String> {
+    let Peer::Block(block) = peer else { return None };
+    let inside = facts.cluster_ranges.iter().any(|range| range.contains(&block.cidr));
+    (inside && !engine.block_matches_pods).then(|| {
+        format!(
+            "engine {} never matches pods by their addresses, and {} belongs to the cluster: name the pods",
+            engine.engine, block.cidr
+        )
+    })
+}
