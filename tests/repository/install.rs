@@ -1,11 +1,8 @@
 //! The install manifests say what the operator needs, and not more.
-#![allow(clippy::panic, reason = "helpers of tests fail the test")]
-
-mod common;
 
 use std::collections::BTreeSet;
 
-use common::{objects, root, text, yaml_files};
+use crate::{objects, root, text, yaml_files};
 use serde_json::Value;
 
 fn all() -> Vec<Value> {
