@@ -104,8 +104,13 @@ pub struct DirectionCap {
 }
 
 /// Which pods are enforced first.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = kube::core::Rule::new(
+        "(has(self.podSelector.matchLabels) && size(self.podSelector.matchLabels) > 0) || (has(self.podSelector.matchExpressions) && size(self.podSelector.matchExpressions) > 0)"
+    ).message("an empty podSelector is every pod: name a label that only the canary's pods carry")
+)]
 pub struct Canary {
     /// The pods of this namespace that phase Canary isolates.
     pub pod_selector: LabelSelector,
@@ -191,7 +196,9 @@ pub struct IngressBuiltin {
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = kube::core::Rule::new("!has(self.except) || self.except.all(part, isCIDR(part) && cidr(part) == cidr(part).masked())")
-        .message("every except is the first address of a range and its length, such as 203.0.113.0/24")
+        .message("every except is the first address of a range and its length, such as 203.0.113.0/24"),
+    validation = kube::core::Rule::new("!has(self.to) || self.to.all(peer, has(peer.cidr))")
+        .message("to names ranges by cidr; pods are allowed under spec.allow.egress")
 )]
 pub struct ExternalHttps {
     /// Absent: true.

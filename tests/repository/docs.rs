@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use crate::{root, text};
 use netbaseline::findings::FindingName;
 use serde_json::{Value, json};
+
+use crate::{root, text};
 
 /// Every finding's name. serde lists them when it is given one that does not exist.
 fn names() -> Vec<String> {

@@ -1,8 +1,9 @@
 //! Every example is read by the code that reads a team's object.
 
-use crate::{objects, text, yaml_files};
-use netbaseline::api::NetworkBaseline;
+use netbaseline::api::{NetworkBaseline, validate};
 use serde_json::Value;
+
+use crate::{objects, text, yaml_files};
 
 /// The baselines of all examples, with the file they are in.
 fn baselines() -> Vec<(String, Value)> {
@@ -22,6 +23,15 @@ fn every_example_has_only_fields_that_exist() {
         let read: NetworkBaseline =
             serde_json::from_value(written.clone()).unwrap_or_else(|error| panic!("{file}: {error}"));
         assert_eq!(serde_json::to_value(read).unwrap(), written, "{file}: a field was not understood");
+    }
+}
+
+#[test]
+fn every_example_is_valid() {
+    for (file, written) in baselines() {
+        let read: NetworkBaseline = serde_json::from_value(written).unwrap();
+        let faults = validate(&read).err().unwrap_or_default();
+        assert!(faults.is_empty(), "{file}: {faults:?}");
     }
 }
 

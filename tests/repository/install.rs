@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::{objects, root, text, yaml_files};
+use netbaseline::discovery::CONFIG_MAPS;
 use serde_json::Value;
+
+use crate::{objects, root, text, yaml_files};
 
 fn all() -> Vec<Value> {
     ["config/rbac", "config/manager"]
@@ -42,10 +44,20 @@ fn the_operator_has_no_right_by_wildcard_and_none_that_leads_to_more_rights() {
             assert!(!strings(&rule[list]).contains("*"), "{rule}");
         }
         assert!(strings(&rule["verbs"]).is_disjoint(&BTreeSet::from(["escalate", "bind", "impersonate"])), "{rule}");
-        let sensitive =
-            BTreeSet::from(["secrets", "configmaps", "pods/exec", "serviceaccounts", "serviceaccounts/token"]);
+        let sensitive = BTreeSet::from(["secrets", "pods/exec", "serviceaccounts", "serviceaccounts/token"]);
         assert!(strings(&rule["resources"]).is_disjoint(&sensitive), "{rule}");
     }
+}
+
+#[test]
+fn the_operator_reads_the_config_maps_of_engines_and_no_other() {
+    let role = one("ClusterRole", "netbaseline-operator");
+    let rules = role["rules"].as_array().unwrap();
+    let rules: Vec<&Value> = rules.iter().filter(|rule| strings(&rule["resources"]).contains("configmaps")).collect();
+    assert_eq!(rules.len(), 1);
+    assert_eq!(strings(&rules[0]["resources"]), BTreeSet::from(["configmaps"]));
+    assert_eq!(strings(&rules[0]["resourceNames"]), CONFIG_MAPS.iter().map(|(_, name)| *name).collect());
+    assert_eq!(strings(&rules[0]["verbs"]), BTreeSet::from(["get", "list", "watch"]));
 }
 
 #[test]
@@ -74,7 +86,7 @@ fn the_operator_cannot_create_replace_or_delete_a_baseline() {
 #[test]
 fn every_role_is_bound_to_the_account_that_the_deployment_uses() {
     let account = one("Deployment", "netbaseline")["spec"]["template"]["spec"]["serviceAccountName"].clone();
-    let roles = ["netbaseline-operator", "netbaseline-leader", "netbaseline-engine-config"];
+    let roles = ["netbaseline-operator", "netbaseline-leader"];
     for name in roles {
         let binding = all().into_iter().find(|object| object["roleRef"]["name"] == name).unwrap();
         assert_eq!(binding["subjects"][0]["name"], account, "{name}");

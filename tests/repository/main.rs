@@ -1,6 +1,7 @@
 //! What lies in this repository besides code: manifests, examples and documents agree with the code and with each other.
-#![allow(clippy::panic, reason = "helpers of tests fail the test")]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
+mod admission;
 mod docs;
 mod examples;
 mod install;
