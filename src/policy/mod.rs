@@ -4,8 +4,15 @@
 pub(crate) mod arbitrary;
 mod capability;
 mod classes;
+mod connection;
 mod engines;
+mod evaluate;
+#[cfg(test)]
+pub(crate) mod fixture;
+mod matching;
 
 pub use capability::{Belief, Capabilities, Established, Translation};
 pub use classes::{Class, MAX_CLASSES, TooManyClasses, classes};
+pub use connection::{Connection, Decision, Endpoint, Side, Verdict};
 pub use engines::CAPABILITIES;
+pub use evaluate::Compiled;
