@@ -29,5 +29,11 @@ pub(super) fn discover(snapshot: &Snapshot) -> Fact<ApiServer> {
     }
     // Both halves are needed: which of them an engine judges depends on where it stands.
     ready &= !api.cluster_ips.is_empty();
-    Fact::Known { value: api, origin: format!("Service {NAMESPACE}/{NAME} and its EndpointSlices"), ready }
+    let mut origin = format!("Service {NAMESPACE}/{NAME} and its EndpointSlices");
+    // The engine decides which kind of policy carries this allowance: while it is not sure, what carried it before stays.
+    if let Some(gap) = snapshot.gap(&[Source::DaemonSets, Source::Nodes, Source::CustomResourceDefinitions]) {
+        ready = false;
+        origin.push_str(&format!("; the engine is not sure, {gap}"));
+    }
+    Fact::Known { value: api, origin, ready }
 }

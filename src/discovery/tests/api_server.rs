@@ -45,3 +45,12 @@ fn an_empty_cluster_has_none_and_an_unread_one_says_nothing() {
     let unread = forbidden(snapshot(SERVICE), Source::EndpointSlices);
     assert!(matches!(discover(&unread, &Hints::default()).api_server, Fact::Unreadable { .. }));
 }
+
+#[test]
+fn while_the_engine_cannot_be_seen_nothing_is_replaced() {
+    for source in [Source::DaemonSets, Source::Nodes, Source::CustomResourceDefinitions] {
+        let fact =
+            discover(&forbidden(snapshot(&format!("{SERVICE}---{SLICE}")), source), &Hints::default()).api_server;
+        assert!(matches!(fact, Fact::Known { ready: false, .. }), "{source:?}: {fact:?}");
+    }
+}

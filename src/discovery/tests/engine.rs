@@ -196,3 +196,16 @@ fn an_empty_cluster_is_unknown_by_the_api_text() {
     assert_eq!((engine.certainty, engine.capabilities.engine), (Certainty::None, "spec"));
     assert!(matches!(engine.enforces, Enforces::Unknown(_)) && engine.agents.is_none());
 }
+
+#[test]
+fn supplements_are_additive_only_where_the_engine_has_them_and_the_schema_says_so() {
+    let at = |name: &str, served: bool| {
+        let snapshot = Snapshot { cilium_default_deny: served, ..snapshot(&daemon_set(name, PLAIN)) };
+        engine(&snapshot)
+    };
+    for (name, served) in [("cilium", true), ("cilium", false), ("calico-node", true)] {
+        let engine = at(name, served);
+        assert_eq!(engine.additive_supplements, served && engine.capabilities.supplements, "{name} {served}");
+    }
+    assert!(!at("calico-node", true).additive_supplements);
+}

@@ -25,8 +25,8 @@ const SOURCES: [Source; 12] = [
 
 /// The objects of this text in a snapshot whose every source is synced.
 pub(crate) fn snapshot(yaml: &str) -> Snapshot {
-    let mut snapshot = Snapshot::default();
-    snapshot.sources = SOURCES.into_iter().map(|source| (source, Availability::Synced)).collect();
+    let sources = SOURCES.into_iter().map(|source| (source, Availability::Synced)).collect();
+    let mut snapshot = Snapshot { sources, ..Snapshot::default() };
     for object in serde_saphyr::from_multiple::<Value>(yaml).unwrap() {
         add(&mut snapshot, object);
     }

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::model::{ContainerPort, MonitorPort, Protocol, Selector, TargetPort};
 
@@ -161,4 +163,33 @@ fn only_a_served_v2_schema_with_the_field_makes_supplements_additive() {
     assert!(!definition("v2", false, "enableDefaultDeny"));
     assert!(!definition("v2alpha1", true, "enableDefaultDeny"));
     assert!(!definition("v2", true, "egressDeny"));
+}
+
+fn any_json() -> impl Strategy<Value = serde_json::Value> {
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<i64>().prop_map(Into::into),
+        "[a-z]{0,4}".prop_map(Into::into),
+    ];
+    let keys = prop_oneof![
+        "spec|metadata|namespace|selector|namespaceSelector|matchNames|matchLabels|matchExpressions|any",
+        "endpoints|podMetricsEndpoints|port|portNumber|targetPort",
+    ];
+    leaf.prop_recursive(6, 64, 6, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Into::into),
+            prop::collection::btree_map(keys.clone(), inner, 0..6)
+                .prop_map(|fields| serde_json::Value::Object(fields.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_stored_as_a_monitor_is_read_or_refused_in_words(stored in any_json()) {
+        for read in [service_monitor(&stored), pod_monitor(&stored)] {
+            prop_assert!(read.map_or_else(|error| error.starts_with("spec."), |of| of.namespaces.is_none_or(|n| !n.is_empty())));
+        }
+    }
 }
