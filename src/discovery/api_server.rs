@@ -27,6 +27,7 @@ pub(super) fn discover(snapshot: &Snapshot) -> Fact<ApiServer> {
     if api.endpoints.is_empty() && api.cluster_ips.is_empty() {
         return Fact::Absent { looked: format!("Service {NAMESPACE}/{NAME} and its EndpointSlices") };
     }
+    api.on_nodes = snapshot.nodes.values().flat_map(|node| &node.ips).any(|ip| api.endpoints.contains(ip));
     // Both halves are needed: which of them an engine judges depends on where it stands.
     ready &= !api.cluster_ips.is_empty();
     let mut origin = format!("Service {NAMESPACE}/{NAME} and its EndpointSlices");

@@ -24,6 +24,7 @@ fn endpoints_and_service_are_both_part_of_the_api_server() {
         endpoints: ["192.168.7.1", "192.168.7.2"].iter().map(|ip| ip.parse().unwrap()).collect(),
         cluster_ips: ["10.96.0.1", "fd00:96::1"].iter().map(|ip| ip.parse().unwrap()).collect(),
         ports: BTreeSet::from([443, 6443]),
+        on_nodes: false,
     };
     assert_eq!(
         fact,
@@ -53,4 +54,12 @@ fn while_the_engine_cannot_be_seen_nothing_is_replaced() {
             discover(&forbidden(snapshot(&format!("{SERVICE}---{SLICE}")), source), &Hints::default()).api_server;
         assert!(matches!(fact, Fact::Known { ready: false, .. }), "{source:?}: {fact:?}");
     }
+}
+
+#[test]
+fn an_endpoint_that_is_a_node_is_noticed() {
+    let node = "kind: Node\nmetadata: {name: n1}\nstatus: {addresses: [{type: InternalIP, address: 192.168.7.2}]}\n";
+    let on = |yaml: &str| discover(&snapshot(yaml), &Hints::default()).api_server.value().unwrap().on_nodes;
+    assert!(on(&format!("{SLICE}---\n{node}")));
+    assert!(!on(&format!("{SLICE}---\n{}", node.replace("192.168.7.2", "192.168.7.9"))));
 }
