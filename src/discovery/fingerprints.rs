@@ -124,7 +124,7 @@ pub(super) static FINGERPRINTS: &[Fingerprint] = &[
     },
     Fingerprint { name: "k3s", node: Some(NodeMark::Annotation(K3S_ARGS)), enforces: k3s, ..ALWAYS },
     Fingerprint { name: "flannel", daemon_sets: FLANNEL, enforces: flannel, ..ALWAYS },
-    Fingerprint { name: "gke-legacy", daemon_sets: &[("kube-system", "netd")], enforces: gke_legacy, ..ALWAYS },
+    Fingerprint { name: "netd", daemon_sets: &[("kube-system", "netd")], enforces: netd, ..ALWAYS },
 ];
 
 const ALWAYS: Fingerprint =
@@ -298,7 +298,7 @@ fn flannel(_: &Sighting<'_>) -> Enforces {
     )
 }
 
-fn gke_legacy(_: &Sighting<'_>) -> Enforces {
+fn netd(_: &Sighting<'_>) -> Enforces {
     no(
         "GKE runs without Dataplane V2 and without calico-node, so policies are ignored",
         "enable network policy enforcement on the cluster, or Dataplane V2",

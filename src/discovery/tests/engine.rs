@@ -1,8 +1,10 @@
 use std::sync::Arc;
 
 use super::fixture::{forbidden, snapshot};
+use crate::discovery::fingerprints::FINGERPRINTS;
 use crate::discovery::{Certainty, Enforces, Engine, Hints, discover};
 use crate::model::{Selector, Snapshot, Source};
+use crate::policy::Capabilities;
 
 fn engine(snapshot: &Snapshot) -> Engine {
     discover(snapshot, &Hints::default()).engine
@@ -208,4 +210,11 @@ fn supplements_are_additive_only_where_the_engine_has_them_and_the_schema_says_s
         assert_eq!(engine.additive_supplements, served && engine.capabilities.supplements, "{name} {served}");
     }
     assert!(!at("calico-node", true).additive_supplements);
+}
+
+#[test]
+fn every_engine_that_can_be_recognised_has_a_capability_record() {
+    for fingerprint in FINGERPRINTS.iter().filter(|fingerprint| fingerprint.name != "netd") {
+        assert!(Capabilities::by_name(fingerprint.name).is_some(), "{}", fingerprint.name);
+    }
 }
