@@ -1,7 +1,9 @@
 //! The lab itself, on a real control plane.
 #![allow(clippy::unwrap_used)]
 
-use std::time::Duration;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, ServiceAccount};
 use kube::api::{DeleteParams, ListParams, PostParams};
@@ -107,4 +109,53 @@ async fn labs_run_side_by_side_survive_a_crash_with_their_data_and_leave_nothing
         let mark = String::from_utf8_lossy(&mark).into_owned();
         assert!(!mark.contains(&folder.display().to_string()), "{} is still there", process.program);
     }
+}
+
+/// Makes the test below play the process that gets killed.
+const VICTIM: &str = "NETBASELINE_LAB_TEST_VICTIM";
+
+#[tokio::test]
+async fn a_lab_whose_process_is_killed_leaves_nothing_even_when_its_watcher_is_killed_first() {
+    if std::env::var_os(VICTIM).is_some() {
+        let plane = ControlPlane::start(Options::ephemeral()).await.unwrap();
+        println!("\nlab {}", plane.name());
+        return std::future::pending().await;
+    }
+
+    let (mut victim, name) = victim();
+    victim.kill().unwrap();
+    victim.wait().unwrap();
+    let began = Instant::now();
+    while lab::list().unwrap().iter().any(|lab| lab.name == name) {
+        assert!(began.elapsed() < Duration::from_secs(10), "its watcher left lab {name}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+
+    let (mut victim, name) = victim_without_watcher();
+    victim.kill().unwrap();
+    victim.wait().unwrap();
+    drop(ControlPlane::start(Options::ephemeral()).await.unwrap());
+    assert!(lab::list().unwrap().iter().all(|lab| lab.name != name), "the next start sweeps it");
+}
+
+/// Another process with an ephemeral lab.
+fn victim() -> (Child, String) {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "a_lab_whose_process_is_killed_leaves_nothing_even_when_its_watcher_is_killed_first"])
+        .arg("--nocapture")
+        .env(VICTIM, "1")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let name = lines.filter_map(|line| line.strip_prefix("lab ").map(str::to_owned)).next().unwrap();
+    (child, name)
+}
+
+fn victim_without_watcher() -> (Child, String) {
+    let (child, name) = victim();
+    let lab = lab::list().unwrap().into_iter().find(|lab| lab.name == name).unwrap();
+    let watcher = lab.processes.iter().find(|process| process.program == "sh").unwrap();
+    assert!(Command::new("kill").args(["-9", &watcher.id.to_string()]).status().unwrap().success());
+    (child, name)
 }

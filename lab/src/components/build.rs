@@ -30,9 +30,18 @@ pub(super) fn linker_flags() -> String {
     )
 }
 
-/// Builds the components one by one and moves each to `into` when it is whole. `scratch` lies on the same file system.
+const WORK: &str = "build-";
+
+/// Builds the components one by one and moves each to `into` when it is whole. `scratch` lies on the same file system,
+/// and the caller holds its lock, so what other builds left there is of killed ones.
 pub(super) fn build(go: &Go, components: &[Component], scratch: &Path, into: &Path) -> Result<()> {
-    let work = tempfile::Builder::new().prefix("build-").tempdir_in(scratch).at("creating a folder in", scratch)?;
+    for entry in fs::read_dir(scratch).at("listing", scratch)? {
+        let entry = entry.at("listing", scratch)?;
+        if entry.file_name().to_string_lossy().starts_with(WORK) && entry.path().is_dir() {
+            fs::remove_dir_all(entry.path()).at("removing", &entry.path())?;
+        }
+    }
+    let work = tempfile::Builder::new().prefix(WORK).tempdir_in(scratch).at("creating a folder in", scratch)?;
     for (name, content) in [("go.mod", GO_MOD), ("go.sum", GO_SUM)] {
         let path = work.path().join(name);
         fs::write(&path, content).at("writing", &path)?;
