@@ -1,13 +1,13 @@
 //! Small clusters for tests.
+#![allow(clippy::needless_pass_by_value)]
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::model::{
-    Availability, ContainerPort, Labels, Namespace, Node, ObservedPolicy, Pod, Policy, Protocol, Snapshot, Source,
-    from_api, labels,
+    Availability, ByNamespace, ContainerPort, Labels, Namespace, Node, ObservedPolicy, Pod, Policy, Protocol, Service,
+    Snapshot, Source, from_api, labels,
 };
 
 /// A snapshot in which policies of every kind were seen.
@@ -27,8 +27,20 @@ pub fn with_namespace(mut snapshot: Snapshot, name: &str, pairs: &[(&str, &str)]
     snapshot
 }
 
-fn inner<T>(of: &mut BTreeMap<Arc<str>, Arc<BTreeMap<Arc<str>, Arc<T>>>>, namespace: &str, name: &str, object: T) {
+fn inner<T>(of: &mut ByNamespace<T>, namespace: &str, name: &str, object: T) {
     Arc::make_mut(of.entry(Arc::from(namespace)).or_default()).insert(Arc::from(name), Arc::new(object));
+}
+
+pub fn with_pod(mut snapshot: Snapshot, pod: Pod) -> Snapshot {
+    let (namespace, name) = (Arc::clone(&pod.namespace), Arc::clone(&pod.name));
+    inner(&mut snapshot.pods, &namespace, &name, pod);
+    snapshot
+}
+
+pub fn with_service(mut snapshot: Snapshot, service: Service) -> Snapshot {
+    let (namespace, name) = (Arc::clone(&service.namespace), Arc::clone(&service.name));
+    inner(&mut snapshot.services, &namespace, &name, service);
+    snapshot
 }
 
 /// A policy in the cluster; not the operator's.

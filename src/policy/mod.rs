@@ -4,15 +4,19 @@
 pub(crate) mod arbitrary;
 mod capability;
 mod classes;
+mod compare;
 mod connection;
 mod engines;
 mod evaluate;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod matching;
+mod matrix;
 
 pub use capability::{Belief, Capabilities, Established, Translation};
 pub use classes::{Class, MAX_CLASSES, TooManyClasses, classes};
+pub use compare::{Difference, compare};
 pub use connection::{Connection, Decision, Endpoint, Side, Verdict};
 pub use engines::CAPABILITIES;
 pub use evaluate::Compiled;
+pub use matrix::Matrix;

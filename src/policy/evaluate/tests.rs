@@ -1,6 +1,6 @@
 //! Clause by clause: what the API says, then what engines do otherwise. Quotations are of the API reference of
 //! `networking.k8s.io/v1` NetworkPolicy, or of the concept page "Network Policies".
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::needless_pass_by_value, clippy::unwrap_used)]
 
 use std::net::IpAddr;
 use std::sync::Arc;
