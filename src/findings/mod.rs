@@ -1,6 +1,11 @@
 //! What a person should know: each finding has a name, and some stop every rise.
 
 pub mod cluster;
+pub mod foreign;
+pub mod half_open;
+pub mod labels;
+pub mod services;
+mod wording;
 
 use serde::{Deserialize, Serialize};
 

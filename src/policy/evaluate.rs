@@ -5,10 +5,8 @@ use std::net::IpAddr;
 
 use super::capability::{Belief, Capabilities, Translation};
 use super::connection::{Connection, Decision, Endpoint, Side, Verdict};
-use super::matching::{Match, Party, Question, sees};
-use crate::model::{
-    Availability, Direction, Peer, Peers, Pod, Policy, PolicyKind, Protocol, Rule, Snapshot, Source, TargetPort,
-};
+use super::matching::{Match, Party, Question, selects};
+use crate::model::{Direction, Peer, Peers, Pod, Policy, PolicyKind, Protocol, Rule, Snapshot, Source, TargetPort};
 
 /// The policies in force, ready to be asked. Asking cannot fail.
 pub struct Compiled<'s> {
@@ -94,12 +92,7 @@ impl<'s> Compiled<'s> {
             (Source::CiliumNetworkPolicies, PolicyKind::CiliumNetworkPolicy),
         ];
         for (source, kind) in kinds {
-            let why = match snapshot.availability(source) {
-                Availability::Synced | Availability::NotServed => continue,
-                Availability::Syncing => "their list has not arrived",
-                Availability::Unreadable(why) => why,
-            };
-            let reason = format!("not every {} was seen: {why}", kind.name());
+            let Some(reason) = snapshot.gap(&[source]) else { continue };
             compiled.incomplete.push(Unreadable { kind, reason });
         }
         compiled
@@ -140,7 +133,7 @@ impl<'s> Compiled<'s> {
             .get(&*pod.namespace)
             .into_iter()
             .flatten()
-            .filter(|policy| sees(self.capabilities, &policy.pod_selector, pod))
+            .filter(|policy| selects(self.capabilities, &policy.pod_selector, pod))
             .filter_map(|policy| Some((*policy, policy.rules(direction)?)))
             .collect();
         let mut side = Side::open();

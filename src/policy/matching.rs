@@ -137,7 +137,7 @@ impl Question<'_, '_> {
                 NamespaceScope::Own => (*pod.namespace == *self.namespace).into(),
                 NamespaceScope::Matching(selector) => self.in_namespace(selector, &pod.namespace),
             };
-            here.and(|| sees(self.capabilities, pods, pod).into())
+            here.and(|| selects(self.capabilities, pods, pod).into())
         };
         if let Some(pod) = self.other.host_network_pod() {
             return match selected(pod) {
@@ -254,7 +254,7 @@ impl Question<'_, '_> {
 }
 
 /// Whether the engine takes the pod as selected: a label that it does not see is absent to it.
-pub(super) fn sees(capabilities: &Capabilities, selector: &Selector, pod: &Pod) -> bool {
+pub fn selects(capabilities: &Capabilities, selector: &Selector, pod: &Pod) -> bool {
     selector.requirements().all(|(key, values)| {
         let seen = if capabilities.sees_label(key) { pod.labels.get(key) } else { None };
         values.accepts(seen.map(AsRef::as_ref))

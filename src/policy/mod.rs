@@ -6,6 +6,7 @@ mod capability;
 mod classes;
 mod compare;
 mod connection;
+mod cover;
 mod engines;
 mod evaluate;
 #[cfg(test)]
@@ -17,6 +18,8 @@ pub use capability::{Belief, Capabilities, Established, Translation};
 pub use classes::{Class, MAX_CLASSES, TooManyClasses, classes};
 pub use compare::{Difference, compare};
 pub use connection::{Connection, Decision, Endpoint, Side, Verdict};
+pub use cover::covers;
 pub use engines::CAPABILITIES;
 pub use evaluate::Compiled;
+pub use matching::selects;
 pub use matrix::Matrix;

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::model::{EndpointSlice, Node, PolicyKey};
+use crate::model::{Availability, EndpointSlice, Node, PolicyKey};
 use crate::policy::{arbitrary, fixture};
 
 use Verdict::{Allowed, Denied, Unknown};
