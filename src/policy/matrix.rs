@@ -87,13 +87,13 @@ mod tests {
             &[Endpoint::Pod(&web), outside],
             &[to(Endpoint::Pod(&db), 5432), to(Endpoint::Pod(&db), 22), to(Endpoint::Pod(&web), 80)],
         );
-        let expected = "\
-              pod shop/db:5432/TCP
-              | pod shop/db:22/TCP
-              | | pod shop/web:80/TCP
-pod shop/web  + - +
-203.0.113.10  - - +
-";
-        assert_eq!(matrix.to_string(), expected);
+        let expected = [
+            "              pod shop/db:5432/TCP",
+            "              | pod shop/db:22/TCP",
+            "              | | pod shop/web:80/TCP",
+            "pod shop/web  + - +",
+            "203.0.113.10  - - +",
+        ];
+        assert_eq!(matrix.to_string().lines().collect::<Vec<_>>(), expected);
     }
 }
