@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::api::Effective;
 use crate::discovery::{Fact, Facts};
 use crate::findings::{Finding, FindingName};
-use crate::model::{Peer, PortMatch, PortRange, Ports, Protocol};
+use crate::model::{Direction, Peer, PortMatch, PortRange, Ports, Protocol};
 use crate::policy::Capabilities;
 
 /// Facts that allowances which are on need and do not have. The resolver's absence is a finding of the whole cluster, not of
@@ -50,7 +50,7 @@ pub(super) fn engine(effective: &Effective, facts: &Facts) -> Vec<Finding> {
     let mut push = |place: &str, gap: String| {
         findings.push(Finding::new(FindingName::RuleNeverMatches, format!("{place}: {gap}")));
     };
-    for (place, peers, ports) in listed(effective) {
+    for Listed { place, peers, ports } in listed(effective) {
         port_gaps(engine, peers, ports).into_iter().for_each(|gap| push(&place, gap));
         for peer in peers.into_iter().flatten() {
             if let Some(gap) = range_gap(engine, peer, facts) {
@@ -61,31 +61,42 @@ pub(super) fn engine(effective: &Effective, facts: &Facts) -> Vec<Finding> {
     findings
 }
 
-/// Peers and ports that the owner wrote, with their place.
-fn listed(effective: &Effective) -> Vec<(String, Option<&BTreeSet<Peer>>, Option<&BTreeSet<PortMatch>>)> {
+/// Peers and ports that the owner wrote.
+struct Listed<'a> {
+    place: String,
+    peers: Option<&'a BTreeSet<Peer>>,
+    ports: Option<&'a BTreeSet<PortMatch>>,
+}
+
+fn listed(effective: &Effective) -> Vec<Listed<'_>> {
     let allow = &effective.allow;
-    let builtin = |name: &str, peers: Option<&'_ BTreeSet<Peer>>| peers.map(|_| format!("spec.allow.{name}"));
-    let mut all = Vec::new();
     let builtins = [
-        ("dns.to", allow.dns.as_ref().and_then(|of| of.instead.as_ref())),
-        ("apiServer.to", allow.api_server.as_ref().and_then(|of| of.instead.as_ref())),
-        ("monitoring.from", allow.monitoring.as_ref().and_then(|of| of.instead.as_ref())),
+        ("spec.allow.dns.to", &allow.dns),
+        ("spec.allow.apiServer.to", &allow.api_server),
+        ("spec.allow.monitoring.from", &allow.monitoring),
     ];
-    all.extend(builtins.into_iter().filter_map(|(name, peers)| Some((builtin(name, peers)?, peers, None))));
-    if let Some(external) = &allow.external_https {
-        all.push(("spec.allow.externalHttps".to_owned(), external.instead.as_ref(), Some(&external.ports)));
-    }
-    let explicit = [("ingress", &allow.ingress), ("egress", &allow.egress)];
-    for (direction, allowance) in
-        explicit.iter().flat_map(|(direction, list)| list.iter().map(move |of| (direction, of)))
-    {
-        let ports = match &allowance.ports {
-            Ports::Any => None,
-            Ports::These(ports) => Some(ports),
-        };
-        all.push((format!("spec.allow.{direction}, name {}", allowance.name), Some(&allowance.peers), ports));
-    }
-    all
+    let builtins = builtins.into_iter().map(|(place, builtin)| Listed {
+        place: place.to_owned(),
+        peers: builtin.as_ref().and_then(|builtin| builtin.instead.as_ref()),
+        ports: None,
+    });
+    let external = allow.external_https.iter().map(|external| Listed {
+        place: "spec.allow.externalHttps".to_owned(),
+        peers: external.instead.as_ref(),
+        ports: Some(&external.ports),
+    });
+    let lists = [(Direction::Ingress, &allow.ingress), (Direction::Egress, &allow.egress)];
+    let explicit = lists.into_iter().flat_map(|(direction, list)| {
+        list.iter().map(move |explicit| Listed {
+            place: format!("spec.allow.{direction}, name {}", explicit.name),
+            peers: Some(&explicit.peers),
+            ports: match &explicit.ports {
+                Ports::Any => None,
+                Ports::These(ports) => Some(ports),
+            },
+        })
+    });
+    builtins.chain(external).chain(explicit).collect()
 }
 
 fn port_gaps(

@@ -20,9 +20,11 @@ mod gaps;
 mod monitoring;
 mod naming;
 mod ranges;
-
+mod retain;
+mod role;
 mod rules;
 mod same_namespace;
+mod target;
 
 use crate::api::Effective;
 use crate::discovery::Facts;
@@ -32,6 +34,8 @@ use crate::rollout::Enforced;
 
 pub use draft::Scope;
 pub use fact_status::fact_status;
+pub use retain::{GRACE, Retained, retain};
+pub use target::target_hash;
 
 /// The policies that spec and facts ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
