@@ -7,7 +7,8 @@ use super::wording::{bounded, workload};
 use super::{Finding, FindingName};
 use crate::api::{Allowances, Explicit};
 use crate::model::{
-    Direction, Labels, NamespaceScope, Peer, Pod, Policy, PortRange, Ports, Protocol, Snapshot, TargetPort,
+    ContainerPort, Direction, Labels, NamespaceScope, Peer, Pod, Policy, PortRange, Ports, Protocol, Selector,
+    Snapshot, TargetPort,
 };
 use crate::policy::{Capabilities, Compiled, Connection, Endpoint, Verdict, selects};
 
@@ -61,7 +62,7 @@ impl Judge<'_> {
         );
         let mut refusals: BTreeMap<&str, Refusal> = BTreeMap::new();
         for &near in &here {
-            for &far in &there {
+            for &far in there.iter().filter(|far| (&far.namespace, &far.name) != (&near.namespace, &near.name)) {
                 let (from, to) = match direction {
                     Direction::Ingress => (far, near),
                     Direction::Egress => (near, far),
@@ -87,7 +88,7 @@ impl Judge<'_> {
         refusals.into_iter().map(|(namespace, refusal)| finding(direction, explicit, namespace, &refusal)).collect()
     }
 
-    fn selects(&self, selector: &crate::model::Selector, pod: &Pod) -> bool {
+    fn selects(&self, selector: &Selector, pod: &Pod) -> bool {
         !pod.host_network && !pod.ended && selects(self.capabilities, selector, pod)
     }
 
@@ -125,20 +126,25 @@ fn finding(direction: Direction, explicit: &Explicit, namespace: &str, refusal: 
     )
 }
 
-/// One pod of each kind: pods of one namespace with the same labels and ports are judged alike, but for addresses.
+/// What pods have in common that are judged alike, but for their addresses: namespace, labels, declared ports.
+type Kind<'p> = (&'p str, &'p Labels, Vec<(Option<&'p str>, u16, Protocol)>);
+
+/// Two pods of each kind, so that a kind is also judged against itself: a pod reaches itself whatever policies say.
 fn alike<'p>(pods: impl Iterator<Item = &'p Arc<Pod>>) -> Vec<&'p Pod> {
-    let mut seen: BTreeSet<(&str, &Labels, Vec<(Option<&str>, u16, Protocol)>)> = BTreeSet::new();
+    let mut seen: BTreeMap<Kind<'p>, usize> = BTreeMap::new();
     pods.map(AsRef::as_ref)
         .filter(|pod: &&Pod| {
             let ports = pod.ports.iter().map(|port| (port.name.as_deref(), port.port, port.protocol)).collect();
-            seen.insert((&pod.namespace, &pod.labels, ports))
+            let so_far = seen.entry((&pod.namespace, &pod.labels, ports)).or_default();
+            *so_far += 1;
+            *so_far <= 2
         })
         .collect()
 }
 
 /// A port for each entry of the allowance; of "all ports", those that the pod declares.
 fn ports(ports: &Ports, to: &Pod) -> BTreeSet<(Protocol, u16)> {
-    let declared = |wanted: &dyn Fn(&crate::model::ContainerPort) -> bool| -> Vec<(Protocol, u16)> {
+    let declared = |wanted: &dyn Fn(&ContainerPort) -> bool| -> Vec<(Protocol, u16)> {
         to.ports.iter().filter(|port| wanted(port)).map(|port| (port.protocol, port.port)).collect()
     };
     match ports {
@@ -220,6 +226,16 @@ mod tests {
             found[0].contains("may not open connections to port 8080/TCP: egress there is isolated by deny"),
             "{found:?}"
         );
+    }
+
+    #[test]
+    fn replicas_that_may_not_call_each_other_are_named() {
+        let replica = fixture::pod("shop", "web-2", &[("app", "web")], &["10.0.0.3"]);
+        let deny = fixture::policy("shop", "deny", json!({"podSelector": {}, "policyTypes": ["Egress"]}));
+        let among = json!({"ingress": [{"name": "peers", "from": [{"podSelector": {}}], "ports": [{"port": 7000}]}]});
+        let alone = fixture::with_foreign(cluster(), deny);
+        assert!(messages(&alone, &among).is_empty(), "a pod reaches itself");
+        assert_eq!(messages(&fixture::with_pod(alone, replica), &among).len(), 1);
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub fn classes<'a>(selectors: impl IntoIterator<Item = &'a Selector>) -> Result<
         let mut cut = Vec::with_capacity(pieces.len() + 1);
         for piece in pieces {
             let inside = piece.and(selector);
-            if inside.is_empty() || inside == piece {
+            if inside.is_empty() {
                 cut.push(piece);
             } else {
                 cut.extend(piece.minus(selector));

@@ -565,6 +565,10 @@ fn a_target_takes_the_place_of_the_operators_own_policies() {
     }
     assert_eq!(decide(&snapshot, &[]), Allowed);
     assert_eq!(decide(&snapshot, &[ingress(json!({"ports": [{"port": 81}]}))]), Denied);
+    let live = Compiled::live(&snapshot, engine("spec"));
+    assert_eq!(live.decide(&Connection::tcp(w.client(), w.web(), 80)).verdict, Denied);
+    let elsewhere = Compiled::with_target(&snapshot, "other", &[], engine("spec"));
+    assert_eq!(elsewhere.decide(&Connection::tcp(w.client(), w.web(), 80)).verdict, Denied);
 }
 
 // --- Properties
