@@ -46,6 +46,14 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<std::ffi::OsString>,
     },
+    /// Run every test of the workspace, those on a real control plane included
+    Test {
+        /// Only tests whose names contain one of these, and options of the test harness
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        filters: Vec<String>,
+    },
+    /// Run what has to hold before a change lands
+    Ci,
 }
 
 #[tokio::main]
@@ -56,6 +64,8 @@ async fn main() -> ExitCode {
         Verb::Status => commands::status::run(),
         Verb::Kubeconfig(Name { name }) => commands::kubeconfig::run(&name),
         Verb::Kubectl { name: Name { name }, arguments } => commands::kubectl::run(&name, &arguments),
+        Verb::Test { filters } => commands::test::run(&filters),
+        Verb::Ci => commands::ci::run(),
     };
     outcome.unwrap_or_else(|error| {
         anstream::eprintln!("error: {error:#}");

@@ -1,12 +1,15 @@
 //! One file per verb.
 
+pub(crate) mod ci;
 pub(crate) mod down;
 pub(crate) mod kubeconfig;
 pub(crate) mod kubectl;
 pub(crate) mod status;
+pub(crate) mod test;
 pub(crate) mod up;
 
 use std::io::IsTerminal;
+use std::process::Command;
 
 use comfy_table::{Attribute, Cell, ContentArrangement, ContentLineStyle, LineStyle, Table, TableStyle};
 
@@ -25,4 +28,9 @@ pub(crate) fn table(heads: &[&str]) -> Table {
         table.force_no_tty();
     }
     table
+}
+
+/// The cargo that runs this, in the caller's folder.
+pub(crate) fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
