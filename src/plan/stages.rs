@@ -24,6 +24,8 @@ pub(super) struct Stages {
     supplements: Vec<Desired>,
     /// What isolates nobody: rules for pods that are isolated already, and marks. Safe at any moment and never held up.
     widen: Vec<Desired>,
+    /// Policies of the target that are bridges for good: each carries everything itself, so it leans on no other.
+    pieces: Vec<Desired>,
     /// What isolates pods, with the most rules first: an object that carries all of them may go before a bare deny.
     isolate: Vec<Desired>,
     /// Objects whose pod selector moved. Engines follow an edit of it late, so they are deleted and created.
@@ -94,6 +96,8 @@ impl Stages {
             self.supplements.push(desired);
         } else if Direction::BOTH.iter().all(|&direction| !policy.isolates(direction) || isolated_already(direction)) {
             self.widen.push(desired);
+        } else if is_bridge(&policy.key) {
+            self.pieces.push(desired);
         } else {
             self.isolate.push(desired);
         }
@@ -125,8 +129,9 @@ impl Stages {
 
         steps.apply(&self.supplements);
         steps.apply(&self.widen);
-        steps.pause_if(self.needs_supplements && switches);
+        steps.pause_if(self.needs_supplements && (switches || !self.pieces.is_empty()));
         steps.apply(&bridges.missing);
+        steps.apply(&self.pieces);
         steps.pause_if(!leaving.is_empty() && switches);
         steps.apply(&self.isolate);
         steps.recreate(&self.recreate);

@@ -1,8 +1,9 @@
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::panic, clippy::unwrap_used)]
 
 mod naive;
 mod properties;
 mod rules;
+mod transitions;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

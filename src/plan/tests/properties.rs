@@ -102,7 +102,7 @@ fn until_await(steps: &[Step]) -> usize {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
     fn every_prefix_of_a_plan_is_safe_and_its_end_is_the_target((old, new) in pair(), urgent: bool) {
@@ -157,6 +157,9 @@ proptest! {
         for _ in 0..ROUNDS {
             let from = cluster.live();
             let plan = planned(&from, &target, Pace::Careful)?;
+            if plan.steps.is_empty() {
+                break;
+            }
             prop_assert_eq!(wrong_on_the_way(&middle, &third, &from, &plan.steps), None, "{}", plan);
             plan.steps[..until_await(&plan.steps)].iter().for_each(|step| cluster.take(step));
         }
