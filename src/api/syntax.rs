@@ -48,7 +48,13 @@ pub(super) fn is_port_name(name: &str) -> bool {
 
 /// An address range; `Err`: what to write instead.
 pub(super) fn cidr(text: &str) -> Result<IpNet, String> {
-    let range: IpNet = text.parse().map_err(|_| "an address range such as 192.0.2.0/24 or 2001:db8::/32".to_owned())?;
+    // By way of the standard library's addresses: ipnet takes 010.0.0.0 for ten, others take it for eight (CVE-2021-29923).
+    let parsed = text.split_once('/').and_then(|(address, length)| {
+        let canonical = length == "0" || !length.starts_with(['0', '+']);
+        let length = length.parse().ok().filter(|_| canonical)?;
+        IpNet::new(address.parse().ok()?, length).ok()
+    });
+    let range = parsed.ok_or("an address range such as 192.0.2.0/24 or 2001:db8::/32")?;
     if range.trunc() == range { Ok(range) } else { Err(format!("the range's first address: {}", range.trunc())) }
 }
 

@@ -358,3 +358,6 @@ fn selector_text(api: &LabelSelector) -> String {
         .map(|of| format!("{} {} ({})", of.key, of.operator, of.values.as_deref().unwrap_or_default().join(",")));
     labels.chain(expressions).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests;

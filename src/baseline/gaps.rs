@@ -24,21 +24,24 @@ pub(super) fn facts(effective: &Effective, namespace: &str, facts: &Facts) -> Ve
         }));
     }
     let Some(monitoring) = &effective.allow.monitoring else { return findings };
-    match &facts.monitoring {
-        Fact::Unreadable { reason } => findings.push(Finding::new(
+    let unread = match &facts.monitoring {
+        Fact::Known { ready: false, origin, .. } => Some(origin),
+        Fact::Unreadable { reason } => Some(reason),
+        Fact::Known { ready: true, .. } | Fact::Absent { .. } => None,
+    };
+    let declared = facts.monitoring.value().is_some_and(|value| value.targets.contains_key(namespace));
+    if let Some(reason) = unread {
+        let advice = "nothing rises until it is, or spec.allow.monitoring is switched off";
+        findings.push(Finding::new(
             FindingName::SourceNotSynced,
-            format!("what Prometheus scrapes is not readable: {reason}; nothing rises until it is, or spec.allow.monitoring is switched off"),
-        )),
-        Fact::Known { .. } | Fact::Absent { .. } if monitoring.instead.is_some() => {
-            let declared = facts.monitoring.value().is_some_and(|value| value.targets.contains_key(namespace));
-            if !declared {
-                findings.push(Finding::new(
-                    FindingName::MonitoringNotFound,
-                    "spec.allow.monitoring.from opens nothing: no ServiceMonitor, PodMonitor or prometheus.io annotation says which ports of this namespace are scraped; write spec.allow.ingress with ports instead",
-                ));
-            }
-        }
-        Fact::Known { .. } | Fact::Absent { .. } => {}
+            format!("what Prometheus scrapes is not wholly readable: {reason}; {advice}"),
+        ));
+    } else if monitoring.instead.is_some() && !declared {
+        findings.push(Finding::new(
+            FindingName::MonitoringNotFound,
+            "spec.allow.monitoring.from opens nothing: no ServiceMonitor, PodMonitor or prometheus.io annotation says which ports \
+             of this namespace are scraped; write spec.allow.ingress with ports instead",
+        ));
     }
     findings
 }

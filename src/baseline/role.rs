@@ -111,7 +111,8 @@ impl Role {
             Self::Lookups | Self::Serving | Self::Upstream => word(&facts.dns),
             // What single objects ask for ends with them: that they are gone is an answer, if the source is complete.
             Self::Scraped | Self::Scraping => match &facts.monitoring {
-                Fact::Known { .. } | Fact::Absent { .. } => Word::Replaced,
+                Fact::Known { ready: true, .. } | Fact::Absent { .. } => Word::Replaced,
+                Fact::Known { ready: false, origin, .. } => Word::Silent(origin.clone()),
                 Fact::Unreadable { reason } => Word::Silent(reason.clone()),
             },
         }
