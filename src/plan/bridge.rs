@@ -63,7 +63,7 @@ impl Bridges {
 }
 
 /// Whether a policy that the target does not have is a bridge of an earlier plan, by its name: marks can be lost.
-pub(super) fn is_bridge(key: &PolicyKey) -> bool {
+pub fn is_bridge(key: &PolicyKey) -> bool {
     key.name.strip_prefix(names::POLICY_PREFIX).is_some_and(|rest| rest.starts_with("bridge-"))
 }
 

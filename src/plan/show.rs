@@ -31,6 +31,17 @@ impl fmt::Display for Plan {
     }
 }
 
+impl fmt::Display for Step {
+    /// In one line: `apply baseline-allow-dns`, `delete …`, `await`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Apply(desired) => write!(f, "apply {}", desired.policy.key.name),
+            Self::Delete(key) => write!(f, "delete {}", key.name),
+            Self::Await => f.write_str("await"),
+        }
+    }
+}
+
 struct Summary<'a>(&'a Policy);
 
 impl fmt::Display for Summary<'_> {
