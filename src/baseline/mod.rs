@@ -34,6 +34,7 @@ use crate::rollout::Enforced;
 
 pub use draft::Scope;
 pub use fact_status::fact_status;
+pub use naming::DEFAULT_DENY;
 pub use retain::{GRACE, Retained, retain};
 pub use target::target_hash;
 

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use crate::model::{Direction, Policy, Selector, Values};
 
 /// The policy that isolates.
-pub(super) const DEFAULT_DENY: &str = "baseline-default-deny";
+pub const DEFAULT_DENY: &str = "baseline-default-deny";
 /// Lookups, at the end of the pods that ask.
 pub(super) const DNS: &str = "baseline-allow-dns";
 /// Prefix: lookups, at the end of the pods that answer.

@@ -4,10 +4,13 @@ pub mod cluster;
 pub mod foreign;
 pub mod half_open;
 pub mod labels;
+pub mod nodes;
 pub mod services;
 mod wording;
 
 use serde::{Deserialize, Serialize};
+
+use crate::model::PolicyKey;
 
 /// The name of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -90,4 +93,11 @@ impl Finding {
     pub fn new(name: FindingName, message: impl Into<String>) -> Self {
         Self { name, message: message.into() }
     }
+}
+
+/// The finding about foreign objects under names of ours.
+pub fn name_conflict<'a>(held: impl IntoIterator<Item = &'a PolicyKey>) -> Finding {
+    let names: Vec<String> = held.into_iter().map(ToString::to_string).collect();
+    let message = format!("{}: not ours, so left alone; rename or delete it, nothing rises before", names.join(", "));
+    Finding::new(FindingName::NameConflict, message)
 }
