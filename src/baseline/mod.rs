@@ -25,6 +25,8 @@ mod role;
 mod rules;
 mod same_namespace;
 mod target;
+#[cfg(test)]
+mod tests;
 
 use crate::api::Effective;
 use crate::discovery::Facts;

@@ -78,7 +78,7 @@ fn plain(atom: Atom) -> Vec<Atom> {
 }
 
 /// Halves a range until every piece is wholly closed or wholly open.
-fn prefixes(range: IpNet, closed: &BTreeSet<IpNet>) -> Vec<IpNet> {
+pub(super) fn prefixes(range: IpNet, closed: &BTreeSet<IpNet>) -> Vec<IpNet> {
     if closed.iter().any(|of| of.contains(&range)) {
         return Vec::new();
     }
