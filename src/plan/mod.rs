@@ -133,9 +133,11 @@ pub fn plan(live: &[Live], target: &[Desired], engine: &Capabilities, pace: Pace
     let pauses = Pauses { between_stages, before_narrowing: engine.delivers_in_pieces };
     let names = Names { live, target };
     let stages = Stages::between(live, target, &names);
-    let proof = Proof::new(&old, &new, std::iter::empty())?;
-
     let steps = stages.steps(&Bridges::default(), pauses);
+    if steps.is_empty() {
+        return Ok(Plan::default());
+    }
+    let proof = Proof::new(&old, &new, std::iter::empty())?;
     let refused = proof.violations(&steps);
     let Some((_, first)) = refused.first().cloned() else {
         return Ok(Plan { steps, bridged: Vec::new() });
