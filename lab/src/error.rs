@@ -114,6 +114,20 @@ pub enum Error {
         /// Why.
         source: kube::config::KubeconfigError,
     },
+    /// kubectl ended with a failure.
+    #[error("`kubectl {arguments}` failed: {complaint}")]
+    Kubectl {
+        /// What it was asked.
+        arguments: String,
+        /// What it wrote to standard error.
+        complaint: String,
+    },
+    /// A manifest is not what the API server takes.
+    #[error("manifest: {problem}")]
+    Manifest {
+        /// What is wrong, with the place if it is known.
+        problem: String,
+    },
     /// A line of the audit log is not an audit event.
     #[error("audit log {path}, line {line}: not an audit event", path = path.display())]
     Audit {

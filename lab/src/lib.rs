@@ -3,6 +3,8 @@
 //! ```text
 //! components ── finds or builds etcd, kube-apiserver, kube-controller-manager, kubectl
 //! control_plane ── a lab = one folder (certificates, data, logs, audit log) + three processes on 127.0.0.1
+//! nodes ── stand-ins for scheduler and kubelet
+//! manifests, story ── objects to play with
 //! ```
 //! Pods are objects here: no kubelet runs them and no packet flows. Tests use [`ControlPlane::shared`] or
 //! [`ControlPlane::start`]; people use `cargo lab`.
@@ -11,7 +13,10 @@
 pub mod components;
 pub mod control_plane;
 mod error;
+pub mod manifests;
+pub mod nodes;
 mod progress;
+pub mod story;
 
 pub use control_plane::listing::{Condition, Listed, ListedProcess, down, down_all, list};
 pub use control_plane::{AuditEvent, ControlPlane, Lifetime, Options};

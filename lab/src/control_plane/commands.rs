@@ -94,6 +94,8 @@ pub(super) fn controller_manager(binaries: &Binaries, folder: &Folder) -> Comman
         .arg(file("--root-ca-file", &Pair::at(&pki, "ca").certificate))
         .arg(file("--service-account-private-key-file", &Pair::at(&pki, "service-accounts").key))
         .args(["--use-service-account-credentials", "--leader-elect=false", "--secure-port=0"])
+        // Without kubelets every Node would be dead in 50 s, and its pods deleted after that.
+        .arg("--controllers=*,-node-lifecycle-controller,-taint-eviction-controller")
         // Its start is a few hundred requests; the default of 20 a second makes them the longest part of a lab's start.
         .args(["--kube-api-qps=500", "--kube-api-burst=1000"])
         // The default is below /usr.

@@ -267,6 +267,27 @@ impl ControlPlane {
         audit::read(&self.folder.join("audit.log"))
     }
 
+    /// Runs the pinned kubectl as the administrator and gives what it printed. Blocks; builds kubectl at its first use.
+    ///
+    /// # Errors
+    /// When kubectl cannot be had, or fails.
+    pub fn kubectl(&self, arguments: &[&str]) -> Result<String> {
+        let binaries = components::ensure(&[Component::Kubectl])?;
+        let program = binaries.path(Component::Kubectl).expect("it was asked for");
+        let output = Command::new(program)
+            .env("KUBECONFIG", self.kubeconfig_path())
+            // Its cache would stay in the caller's home.
+            .env("HOME", self.folder.join("home"))
+            .args(arguments)
+            .output()
+            .doing(|| format!("starting {}", program.display()))?;
+        if !output.status.success() {
+            let complaint = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            return Err(Error::Kubectl { arguments: arguments.join(" "), complaint });
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
     fn owned(&self) -> Result<MutexGuard<'_, Owned>> {
         let owned = self.owned.as_ref().ok_or_else(|| Error::NotOurs { name: self.name().to_owned() })?;
         // What it guards is whole between any two statements, whatever a thread that panicked was doing.
