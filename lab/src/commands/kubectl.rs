@@ -13,6 +13,11 @@ pub(crate) fn run(name: &str, arguments: &[OsString]) -> anyhow::Result<ExitCode
     let binaries = components::ensure(&[Component::Kubectl])?;
     let program = binaries.path(Component::Kubectl).context("kubectl was asked for")?;
     // Returns only when it fails: the process becomes kubectl.
-    let error = Command::new(program).env("KUBECONFIG", plane.kubeconfig_path()).args(arguments).exec();
+    let error = Command::new(program)
+        .env("KUBECONFIG", plane.kubeconfig_path())
+        // Beside the lab's other files, so that it goes with them.
+        .env("KUBECACHEDIR", plane.folder().join("home"))
+        .args(arguments)
+        .exec();
     Err(error).with_context(|| format!("running {}", program.display()))
 }

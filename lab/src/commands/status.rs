@@ -14,7 +14,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
         anstream::println!("no lab is up; `cargo lab up` starts one");
         return Ok(ExitCode::SUCCESS);
     }
-    let mut table: Table = table(&["LAB", "STATE", "API SERVER", "AGE", "LIVES", "PROCESSES", "MEMORY", "FOLDER"]);
+    let mut table: Table = table(&["LAB", "STATE", "PORT", "AGE", "LIVES", "PROCESSES", "MEMORY"]);
     for lab in labs {
         let (word, color) = match lab.condition {
             Condition::Up => ("up", Color::Green),
@@ -26,7 +26,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
         table.add_row([
             Cell::new(&lab.name).add_attribute(Attribute::Bold),
             Cell::new(word).fg(color),
-            Cell::new(lab.port.map_or_else(String::new, |port| format!("https://127.0.0.1:{port}"))),
+            Cell::new(lab.port.map_or_else(String::new, |port| port.to_string())),
             Cell::new(lab.created.map_or_else(String::new, |created| age(created, Timestamp::now()))),
             Cell::new(match lab.lifetime {
                 Some(Lifetime::Detached) => "until down",
@@ -35,7 +35,6 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
             }),
             Cell::new(processes.join("\n")),
             Cell::new(format!("{} MiB", resident / 1024)),
-            Cell::new(lab.folder.display()),
         ]);
     }
     anstream::println!("{table}");

@@ -277,7 +277,7 @@ impl ControlPlane {
         let output = Command::new(program)
             .env("KUBECONFIG", self.kubeconfig_path())
             // Its cache would stay in the caller's home.
-            .env("HOME", self.folder.join("home"))
+            .env("KUBECACHEDIR", self.folder.join("home"))
             .args(arguments)
             .output()
             .doing(|| format!("starting {}", program.display()))?;
