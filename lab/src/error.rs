@@ -58,6 +58,14 @@ pub enum Error {
         /// The last lines of it.
         tail: String,
     },
+    /// A program that the lab runs failed.
+    #[error("{doing} failed:\n{output}")]
+    Program {
+        /// What it was run for.
+        doing: String,
+        /// What it printed as its errors.
+        output: String,
+    },
     /// The name cannot be a lab's name.
     #[error("lab name {name:?}: found something else than 1 to 40 of a-z, 0-9 and '-'; choose such a name")]
     Name {

@@ -15,6 +15,7 @@ pub mod control_plane;
 mod error;
 pub mod manifests;
 pub mod nodes;
+pub mod operator;
 mod progress;
 pub mod story;
 

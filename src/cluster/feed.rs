@@ -73,7 +73,7 @@ impl Table<()> for BTreeSet<Arc<str>> {
 /// How one kind becomes part of the snapshot.
 pub(super) struct Feed<K, T, M> {
     /// The source it makes complete, and which part of it, where several watches feed one.
-    pub(super) source: (Source, &'static str),
+    pub(super) source: (Source, usize),
     /// Prefix of the names in the table, where two kinds share one.
     pub(super) prefix: &'static str,
     /// The slim value; `None`: an object that nobody needs.

@@ -54,9 +54,9 @@ pub async fn follow_cluster(cluster: Cluster, store: Arc<Store>) {
         ),
         Box::pin(definitions(client.clone(), store.clone())),
     ];
-    for (namespace, name) in CONFIG_MAPS {
+    for (nth, (namespace, name)) in CONFIG_MAPS.iter().enumerate() {
         let mut feed = feed(Source::ConfigMaps, |o| Some(from_api::config_map(o)), |s| &mut s.config_maps).everywhere();
-        feed.source.1 = name;
+        feed.source.1 = nth;
         let (api, store) = (Api::<ConfigMap>::namespaced(client.clone(), namespace), store.clone());
         let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
         store.set_availability(feed.source, Availability::Syncing);
@@ -70,7 +70,7 @@ pub async fn follow_cluster(cluster: Cluster, store: Arc<Store>) {
 }
 
 fn feed<K, T, M>(source: Source, read: fn(&K) -> Option<T>, table: fn(&mut Snapshot) -> &mut M) -> Feed<K, T, M> {
-    Feed { source: (source, ""), prefix: "", read, table, everywhere: false, held: BTreeSet::new() }
+    Feed { source: (source, 0), prefix: "", read, table, everywhere: false, held: BTreeSet::new() }
 }
 
 impl<K, T, M> Feed<K, T, M> {

@@ -20,7 +20,7 @@ pub enum Change {
 #[derive(Debug)]
 pub struct Store {
     snapshot: Mutex<Arc<Snapshot>>,
-    parts: Mutex<BTreeMap<(Source, &'static str), Availability>>,
+    parts: Mutex<BTreeMap<(Source, usize), Availability>>,
     changes: broadcast::Sender<Change>,
 }
 
@@ -54,7 +54,7 @@ impl Store {
     }
 
     /// Says how far a part of a source can be believed; the source is as good as its worst part.
-    pub(super) fn set_availability(&self, part: (Source, &'static str), availability: Availability) {
+    pub(super) fn set_availability(&self, part: (Source, usize), availability: Availability) {
         let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
         parts.insert(part, availability);
         let all = || parts.iter().filter(|((source, _), _)| *source == part.0).map(|(_, availability)| availability);
