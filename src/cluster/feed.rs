@@ -82,6 +82,8 @@ pub(super) struct Feed<K, T, M> {
     pub(super) table: fn(&mut Snapshot) -> &mut M,
     /// Whether a change concerns every namespace, not only the object's own.
     pub(super) everywhere: bool,
+    /// Whether every write is told, also one that changes nothing that is held: marks that somebody removed are drift.
+    pub(super) tells_every_write: bool,
     /// What this feed put into the table.
     pub(super) held: BTreeSet<Key>,
 }
@@ -162,7 +164,10 @@ where
     fn put(&mut self, store: &Store, object: &K) {
         let key = self.key(object);
         let Some(value) = (self.read)(object) else { return self.forget(store, &key) };
-        store.update(|snapshot| (self.table)(snapshot).put(&key, value).then(|| self.change(&key.0)));
+        store.update(|snapshot| {
+            let changed = (self.table)(snapshot).put(&key, value);
+            (changed || self.tells_every_write).then(|| self.change(&key.0))
+        });
         self.held.insert(key);
     }
 

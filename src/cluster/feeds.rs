@@ -44,7 +44,11 @@ pub async fn follow_cluster(cluster: Cluster, store: Arc<Store>) {
                 |s| &mut s.endpoint_slices,
             ),
         ),
-        always(&client, &store, feed(Source::NetworkPolicies, |o| Some(network_policy(o)), |s| &mut s.policies)),
+        always(
+            &client,
+            &store,
+            feed(Source::NetworkPolicies, |o| Some(network_policy(o)), |s| &mut s.policies).telling_every_write(),
+        ),
         always(&client, &store, feed(Source::Nodes, |o: &Node| Some(from_api::node(o)), |s| &mut s.nodes).everywhere()),
         always(
             &client,
@@ -70,12 +74,24 @@ pub async fn follow_cluster(cluster: Cluster, store: Arc<Store>) {
 }
 
 fn feed<K, T, M>(source: Source, read: fn(&K) -> Option<T>, table: fn(&mut Snapshot) -> &mut M) -> Feed<K, T, M> {
-    Feed { source: (source, 0), prefix: "", read, table, everywhere: false, held: BTreeSet::new() }
+    Feed {
+        source: (source, 0),
+        prefix: "",
+        read,
+        table,
+        everywhere: false,
+        tells_every_write: false,
+        held: BTreeSet::new(),
+    }
 }
 
 impl<K, T, M> Feed<K, T, M> {
     fn everywhere(self) -> Self {
         Self { everywhere: true, ..self }
+    }
+
+    fn telling_every_write(self) -> Self {
+        Self { tells_every_write: true, ..self }
     }
 
     fn prefixed(self, prefix: &'static str) -> Self {
@@ -108,7 +124,7 @@ async fn while_served<T, M>(
     store.set_availability(feed.source, Availability::Syncing);
     let api: Api<DynamicObject> = Api::all_with(client, &resource);
     loop {
-        until(&store, |snapshot| snapshot.is_conclusive(Source::CustomResourceDefinitions)).await;
+        definitions_readable(&store, feed.source).await;
         if !store.snapshot().definitions.contains(definition) {
             feed.clear(&store);
             until(&store, |snapshot| snapshot.definitions.contains(definition)).await;
@@ -118,6 +134,18 @@ async fn while_served<T, M>(
             () = feed.follow(&store, || watcher(api.clone(), watcher::Config::default())) => {}
             () = until(&store, |snapshot| !snapshot.definitions.contains(definition)) => {}
         }
+    }
+}
+
+/// Waits until it is known which kinds are served. While that cannot be read, neither can a kind that may be served.
+async fn definitions_readable(store: &Store, part: (Source, usize)) {
+    let of = |snapshot: &Snapshot| snapshot.availability(Source::CustomResourceDefinitions).clone();
+    while !store.snapshot().is_conclusive(Source::CustomResourceDefinitions) {
+        if let unreadable @ Availability::Unreadable(_) = of(&store.snapshot()) {
+            store.set_availability(part, unreadable);
+        }
+        let before = of(&store.snapshot());
+        until(store, |snapshot| of(snapshot) != before).await;
     }
 }
 
@@ -161,7 +189,7 @@ async fn cilium(cluster: Cluster, store: Arc<Store>) {
             ours: ownership::is_ours(&object.metadata),
         })
     };
-    let feed = feed(Source::CiliumNetworkPolicies, read, |s| &mut s.policies).prefixed("cilium/");
+    let feed = feed(Source::CiliumNetworkPolicies, read, |s| &mut s.policies).prefixed("cilium/").telling_every_write();
     tokio::join!(
         while_served(cluster.client.clone(), store.clone(), CILIUM_DEFINITION, cilium_policies(), feed),
         cilium_schema(cluster, store),

@@ -126,17 +126,24 @@ impl<'a> Subject<'a> {
         moment: &Moment,
         ctx: &Context,
     ) -> Result<Execution, Error> {
-        if intent.frozen.is_some() {
-            return Ok(Execution { progress: Progress::Done, written: Vec::new() });
-        }
-        let order = Order {
+        let order = |plan| Order {
             namespace: self.namespace,
             baseline_uid: self.uid,
             inventory,
-            plan: &intent.plan,
+            plan,
             settle: ctx.settle(moment.facts.engine.capabilities),
         };
-        execute(&order, ctx).await
+        let execution = if intent.frozen.is_some() {
+            Execution { progress: Progress::Done, written: Vec::new() }
+        } else {
+            execute(&order(&intent.plan), ctx).await?
+        };
+        match &intent.last_resort {
+            Some(plan) if intent.has_no_plan() || matches!(execution.progress, Progress::Refused(_)) => {
+                execute(&order(plan), ctx).await
+            }
+            _ => Ok(execution),
+        }
     }
 
     /// What is told is what is there, not what was meant.

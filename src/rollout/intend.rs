@@ -11,7 +11,7 @@ use crate::baseline::{self, Retained};
 use crate::discovery::Facts;
 use crate::findings::{self, Finding, FindingName};
 use crate::model::{Direction, Policy, PolicyKey, Snapshot};
-use crate::plan::{self, Desired, Live, Pace, Plan, PlanError};
+use crate::plan::{self, Desired, Live, Pace, Plan, PlanError, Step};
 
 /// Everything that was seen.
 #[derive(Clone, Copy)]
@@ -50,6 +50,8 @@ pub enum Frozen {
 pub struct Intent {
     /// The writes. Empty when nothing differs, or when frozen.
     pub plan: Plan,
+    /// What hold-at does where its plan cannot be had or is refused: deletions alone, which nothing can refuse.
+    pub last_resort: Option<Plan>,
     /// Why the plan is not carried out.
     pub frozen: Option<Frozen>,
     /// Whether a rise waits for a blocking finding to go.
@@ -98,12 +100,18 @@ fn keep_last_good(situation: &Situation<'_>, fault: Finding) -> Intent {
     let empties = Hold::of(situation.baseline).is_some_and(|hold| hold.at <= Phase::Audit);
     let plan = if empties { plan_to(situation, &[], Pace::Urgent) } else { Ok(Plan::default()) };
     let mut intent = Intent::bare(situation, plan);
+    intent.last_resort = empties.then(|| take_down(situation.live));
     intent.findings.insert(0, fault);
     intent.frozen = intent.frozen.or((!empties).then_some(Frozen::Invalid));
     intent
 }
 
 impl Intent {
+    /// Whether no safe order of writes exists.
+    pub fn has_no_plan(&self) -> bool {
+        self.frozen == Some(Frozen::NoPlan)
+    }
+
     fn bare(situation: &Situation<'_>, plan: Result<Plan, PlanError>) -> Self {
         let (plan, frozen, findings) = match plan {
             Ok(plan) => (plan, None, Vec::new()),
@@ -113,6 +121,7 @@ impl Intent {
         let desired = hold.as_ref().map_or(Phase::Off, |hold| hold.at.min(Phase::Audit));
         Self {
             plan,
+            last_resort: None,
             frozen,
             blocked: false,
             desired: Direction::BOTH.map(|direction| (direction, desired)).into(),
@@ -125,6 +134,19 @@ impl Intent {
             next: None,
         }
     }
+}
+
+/// Deletions alone, those that admit least first: between the first and the last some connections may fail, which in the night
+/// of an outage is better than to stay isolated.
+fn take_down(live: &[Live]) -> Plan {
+    let admits = |live: &&Live| {
+        let rules = Direction::BOTH.map(|direction| live.policy.atoms(direction).len());
+        rules.iter().sum::<usize>()
+    };
+    let mut live: Vec<&Live> = live.iter().collect();
+    live.sort_by_key(admits);
+    let steps = live.into_iter().map(|live| Step::Delete(live.policy.key.clone())).collect();
+    Plan { steps, ..Plan::default() }
 }
 
 /// What is enforced now, read from our live policies.
@@ -215,6 +237,7 @@ impl<'a> Judgement<'a> {
         self.findings.dedup();
         Intent {
             plan,
+            last_resort: (held_down && target.policies.is_empty()).then(|| take_down(situation.live)),
             frozen,
             blocked: blocked && rises && !running,
             desired: Direction::BOTH.map(|direction| (direction, self.effective.phase(direction))).into(),
