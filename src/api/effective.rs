@@ -7,8 +7,8 @@ use ipnet::IpNet;
 
 use super::names::HOLD_AT;
 use super::spec::{DeletionPolicy, NetworkBaseline, Phase};
+use crate::model::Enforced;
 use crate::model::{Direction, Peer, PortMatch, Ports, Selector};
-use crate::rollout::Enforced;
 
 /// A valid spec, complete.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::naming;
+use crate::model::Enforced;
 use crate::model::{Direction, Peers, Policy, PolicyKey, PolicyKind, Ports, Rule, Selector};
 use crate::plan::Desired;
-use crate::rollout::Enforced;
 
 /// What an allowance admits, before it is known which pods are enforced.
 #[derive(Clone, Debug)]

@@ -31,8 +31,8 @@ mod tests;
 use crate::api::Effective;
 use crate::discovery::Facts;
 use crate::findings::Finding;
+use crate::model::Enforced;
 use crate::plan::Desired;
-use crate::rollout::Enforced;
 
 pub use draft::Scope;
 pub use fact_status::fact_status;

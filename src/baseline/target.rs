@@ -7,10 +7,10 @@ use std::sync::Arc;
 use super::render;
 use crate::api::Effective;
 use crate::discovery::{ApiServer, Certainty, Dns, Enforces, Engine, Fact, Facts, Monitoring, ScrapeTarget};
+use crate::model::Enforced;
 use crate::model::{PortMatch, Protocol, Selector};
 use crate::plan;
 use crate::policy::Capabilities;
-use crate::rollout::Enforced;
 
 /// The namespace that is hashed for; it hosts none of the symbols' servers.
 const NAMESPACE: &str = "namespace";

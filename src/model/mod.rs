@@ -1,5 +1,6 @@
 //! The cluster as values: selectors, ports, policies, pods, namespaces, and the [`Snapshot`] that holds them.
 
+mod enforced;
 pub mod from_api;
 mod policy;
 mod port;
@@ -7,6 +8,7 @@ mod selector;
 mod snapshot;
 pub mod to_api;
 
+pub use enforced::Enforced;
 pub use policy::{
     Atom, Direction, Entity, IpBlock, NamespaceScope, Peer, Peers, Policy, PolicyKey, PolicyKind, Ports, Rule,
 };

@@ -16,8 +16,9 @@ use crate::api::{DirectionStatus, FindingStatus, NetworkBaseline, NetworkBaselin
 use crate::cluster::Cluster;
 use crate::findings::Finding;
 use crate::model::Direction;
+use crate::model::Enforced;
 use crate::plan::{Live, Plan};
-use crate::rollout::{Enforced, Intent, enforced};
+use crate::rollout::{Intent, enforced};
 
 /// Most steps that status lists.
 const MOST_STEPS: usize = 32;

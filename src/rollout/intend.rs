@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::enforced::{Enforced, decide};
+use super::decide::decide;
 use crate::api::{self, Builtin, DeletionPolicy, Effective, FactStatus, Hold, NetworkBaseline, Phase};
 use crate::baseline::{self, Retained};
 use crate::discovery::Facts;
 use crate::findings::{self, Finding, FindingName};
+use crate::model::Enforced;
 use crate::model::{Direction, Policy, PolicyKey, Snapshot};
 use crate::plan::{self, Desired, Live, Pace, Plan, PlanError, Step};
 

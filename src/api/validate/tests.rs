@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::api::names::HOLD_AT;
-use crate::rollout::Enforced;
+use crate::model::Enforced;
 
 fn baseline(spec: &str) -> NetworkBaseline {
     let head =

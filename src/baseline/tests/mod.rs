@@ -10,10 +10,10 @@ use std::sync::Arc;
 use super::{PolicySet, render};
 use crate::api::{Effective, NetworkBaseline, validate};
 use crate::discovery::{ApiServer, Certainty, Dns, Enforces, Engine, Fact, Facts, Monitoring, ScrapeTarget};
+use crate::model::Enforced;
 use crate::model::{Direction, PolicyKind, PortMatch, Protocol, Selector};
 use crate::plan::Desired;
 use crate::policy::Capabilities;
-use crate::rollout::Enforced;
 
 fn spec(allow: &str) -> Effective {
     let text = format!(

@@ -1,8 +1,9 @@
-//! Which pods are isolated, and which will be.
+//! Which pods are isolated.
 
 use std::fmt;
 
-use crate::model::{Direction, Policy, Selector};
+use super::policy::{Direction, Policy};
+use super::selector::Selector;
 
 /// Which pods of a namespace are isolated in one direction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -76,11 +77,6 @@ impl fmt::Display for Enforced {
     }
 }
 
-/// Which pods to isolate now: as desired, unless that would be a rise and something blocks. Falls always go.
-pub fn decide(desired: Enforced, live: &Enforced, blocked: bool) -> Enforced {
-    if blocked && !desired.is_within(live) { live.clone() } else { desired }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -100,21 +96,6 @@ mod tests {
             ingress: rules(Direction::Ingress),
             egress: rules(Direction::Egress),
             isolates: true,
-        }
-    }
-
-    #[test]
-    fn a_rise_waits_while_something_blocks_and_a_fall_does_not() {
-        for (desired, live, blocked, expected) in [
-            (Enforced::All, Enforced::None, false, Enforced::All),
-            (Enforced::All, Enforced::None, true, Enforced::None),
-            (Enforced::All, canary("a"), true, canary("a")),
-            (canary("b"), canary("a"), true, canary("a")),
-            (canary("a"), Enforced::All, true, canary("a")),
-            (Enforced::None, Enforced::All, true, Enforced::None),
-            (Enforced::All, Enforced::All, true, Enforced::All),
-        ] {
-            assert_eq!(decide(desired.clone(), &live, blocked), expected, "{desired} from {live}, blocked: {blocked}");
         }
     }
 
