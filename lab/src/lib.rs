@@ -5,6 +5,7 @@
 //! control_plane ── a lab = one folder (certificates, data, logs, audit log) + three processes on 127.0.0.1
 //! nodes ── stand-ins for scheduler and kubelet
 //! manifests, story ── objects to play with
+//! operator, inside ── the operator as a process, and inside this one with faults between it and the API server
 //! ```
 //! Pods are objects here: no kubelet runs them and no packet flows. Tests use [`ControlPlane::shared`] or
 //! [`ControlPlane::start`]; people use `cargo lab`.
@@ -13,6 +14,7 @@
 pub mod components;
 pub mod control_plane;
 mod error;
+pub mod inside;
 pub mod manifests;
 pub mod nodes;
 pub mod operator;
