@@ -119,8 +119,34 @@ fn body(desired: &Desired) -> Result<Value, String> {
     match desired.policy.key.kind {
         PolicyKind::NetworkPolicy => {
             let policy = to_api::network_policy(&desired.policy).map_err(|error| error.to_string())?;
-            serde_json::to_value(policy).map_err(|error| error.to_string())
+            let mut body = serde_json::to_value(policy).map_err(|error| error.to_string())?;
+            // What an apply does not name stays with whoever wrote it: rules that somebody added to a direction without rules.
+            for rules in ["ingress", "egress"] {
+                body["spec"].as_object_mut().ok_or("no spec")?.entry(rules).or_insert_with(|| json!([]));
+            }
+            Ok(body)
         }
         PolicyKind::CiliumNetworkPolicy => to_api::cilium_policy(&desired.policy).map_err(|error| error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::model::{Policy, Selector};
+
+    #[test]
+    fn a_direction_without_rules_is_named_so_that_rules_of_others_do_not_survive_there() {
+        for (ingress, egress) in
+            [(Some(Vec::new()), None), (None, Some(Vec::new())), (Some(Vec::new()), Some(Vec::new()))]
+        {
+            let key = PolicyKey::network_policy("shop", "baseline-default-deny");
+            let policy = Policy { key, pod_selector: Selector::all(), ingress, egress, isolates: true };
+            let desired = Desired { policy, allowance: "default-deny".into(), reason: String::new() };
+            let body = body(&desired).unwrap();
+            assert_eq!((&body["spec"]["ingress"], &body["spec"]["egress"]), (&json!([]), &json!([])));
+        }
     }
 }
