@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "the lab is an edge: it reads the clock and the environment by trade")]
 
 mod commands;
+mod demo;
 
 use std::process::ExitCode;
 
@@ -46,6 +47,15 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<std::ffi::OsString>,
     },
+    /// Show the product on a control plane of its own, in about a minute
+    Demo {
+        /// Leave everything running to play with, as the lab "demo"
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Play scheduler and kubelet for a lab until it ends: its pods are said to run
+    #[command(hide = true)]
+    Nodes(Name),
     /// Run every test of the workspace, those on a real control plane included
     Test {
         /// Only tests whose names contain one of these, and options of the test harness
@@ -64,6 +74,8 @@ async fn main() -> ExitCode {
         Verb::Status => commands::status::run(),
         Verb::Kubeconfig(Name { name }) => commands::kubeconfig::run(&name),
         Verb::Kubectl { name: Name { name }, arguments } => commands::kubectl::run(&name, &arguments),
+        Verb::Demo { keep } => commands::demo::run(keep).await,
+        Verb::Nodes(Name { name }) => commands::nodes::run(&name).await,
         Verb::Test { filters } => commands::test::run(&filters),
         Verb::Ci => commands::ci::run(),
     };

@@ -1,9 +1,11 @@
 //! One file per verb.
 
 pub(crate) mod ci;
+pub(crate) mod demo;
 pub(crate) mod down;
 pub(crate) mod kubeconfig;
 pub(crate) mod kubectl;
+pub(crate) mod nodes;
 pub(crate) mod status;
 pub(crate) mod test;
 pub(crate) mod up;

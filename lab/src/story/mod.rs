@@ -11,6 +11,9 @@ pub const WORKLOADS: &str = include_str!("workloads.yaml");
 /// The baselines of both teams, at phase Off.
 pub const BASELINES: &str = include_str!("baselines.yaml");
 
+/// How many pods the story has: engine agents, resolvers, Prometheus, the gateway, `shop`, `payments`, the intruder.
+pub const PODS: usize = 14;
+
 /// Creates the cluster's and the teams' objects. Their pods run once [`nodes::stand_in`](crate::nodes::stand_in) does.
 ///
 /// # Errors
