@@ -123,7 +123,8 @@ where
         let mut seen: BTreeSet<Key> = BTreeSet::new();
         let mut failures = 0;
         while let Some(event) = events.next().await {
-            if event.is_ok() {
+            // A list that begins has answered nothing yet.
+            if !matches!(event, Err(_) | Ok(Event::Init)) {
                 failures = 0;
             }
             match event {
