@@ -182,7 +182,10 @@ impl Candidate {
                 let acquired = spec.acquire_time.clone();
                 let claim = LeaseSpec { acquire_time: acquired, ..self.claim(transitions) };
                 self.write(Lease { spec: Some(claim), ..lease }).await?;
-                self.begin(asked, Duration::ZERO);
+                // Ours without a term: the answer to the take-over was lost, its wait was not.
+                let grace =
+                    if self.leadership.term().is_none() { self.cluster.request_timeout } else { Duration::ZERO };
+                self.begin(asked, grace);
             }
             Move::Take | Move::TakeOver => {
                 self.write(Lease { spec: Some(self.claim(transitions + 1)), ..lease }).await?;
