@@ -20,14 +20,11 @@ pub async fn add(cluster: &Cluster, baseline: &NetworkBaseline) -> Result<(), Er
     write(cluster, baseline, with.collect()).await.map_err(Error::Finalizer)
 }
 
-/// Removes it: the baseline may go.
+/// Removes it: the baseline may go. A conflict is an error as any other: what changed meanwhile may be our own status, and
+/// that wakes nobody.
 pub async fn remove(cluster: &Cluster, baseline: &NetworkBaseline) -> Result<(), Error> {
     let without = baseline.finalizers().iter().map(String::as_str).filter(|finalizer| *finalizer != FINALIZER);
-    match write(cluster, baseline, without.collect()).await {
-        // Gone already, or changed by somebody: if it still exists, its change wakes us again.
-        Ok(()) | Err(Failure::Conflict(_)) => Ok(()),
-        Err(failure) => Err(Error::Finalizer(failure)),
-    }
+    write(cluster, baseline, without.collect()).await.map_err(Error::Finalizer)
 }
 
 /// Only the list of finalizers, and only in the version that was read; the spec is never touched.
