@@ -1,6 +1,7 @@
 //! Kubernetes Events, on transitions only: what changed between two statuses.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use kube::Resource;
 use kube::runtime::events::{Event, EventType, Recorder};
@@ -60,9 +61,10 @@ fn transitions(before: &NetworkBaselineStatus, after: &NetworkBaselineStatus, wr
     all
 }
 
-/// Publishes what changed. An Event that cannot be written is no reason to stop.
+/// Publishes what changed. An Event that cannot be written is no reason to stop, nor to wait for longer than a request may take.
 pub async fn publish(
     recorder: &Recorder,
+    timeout: Duration,
     baseline: &NetworkBaseline,
     status: &NetworkBaselineStatus,
     written: &[String],
@@ -76,8 +78,13 @@ pub async fn publish(
             action: "Reconcile".to_owned(),
             secondary: None,
         };
-        if let Err(error) = recorder.publish(&event, &baseline.object_ref(&())).await {
-            debug!(%error, "an Event could not be written");
+        match tokio::time::timeout(timeout, recorder.publish(&event, &baseline.object_ref(&()))).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => debug!(%error, "an Event could not be written"),
+            Err(_) => {
+                debug!(?timeout, "an Event was not answered; the others of this pass are left out");
+                return;
+            }
         }
     }
 }

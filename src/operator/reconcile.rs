@@ -184,7 +184,7 @@ impl<'a> Subject<'a> {
         ctx.board.note(self.namespace, Some(standing));
         let told = outcome.status();
         if status::write(&ctx.cluster, self.baseline, &told).await? || !execution.written.is_empty() {
-            events::publish(&ctx.recorder, self.baseline, &told, &execution.written).await;
+            events::publish(&ctx.recorder, ctx.cluster.request_timeout, self.baseline, &told, &execution.written).await;
         }
         Ok(())
     }
