@@ -20,7 +20,7 @@ pub enum Progress {
     Done,
     /// To a step that waits until what was written is in force.
     Waiting(Duration),
-    /// Nowhere: the reason.
+    /// Not on, the reason: no write but those that were done before it.
     Refused(Finding),
 }
 
@@ -66,15 +66,21 @@ pub async fn execute(order: &Order<'_>, ctx: &Context) -> Result<Execution, Erro
                 let version = versions.get(key);
                 allowed(ctx)?;
                 let outcome = ctx.cluster.apply_policy(desired, order.baseline_uid, version, Mode::Real).await;
-                let version = note(order, ctx, key, "apply", outcome)?;
-                versions.insert(key.clone(), version);
+                match note(order, ctx, key, "apply", outcome)? {
+                    Written::Done(version) => versions.insert(key.clone(), version),
+                    Written::Refused(finding) => {
+                        return Ok(Execution { progress: Progress::Refused(finding), written });
+                    }
+                };
                 written.push(step.to_string());
             }
             Step::Delete(key) => {
                 let Some(version) = versions.remove(key) else { continue };
                 allowed(ctx)?;
                 let outcome = ctx.cluster.delete_policy(key, &version).await;
-                note(order, ctx, key, "delete", outcome)?;
+                if let Written::Refused(finding) = note(order, ctx, key, "delete", outcome)? {
+                    return Ok(Execution { progress: Progress::Refused(finding), written });
+                }
                 written.push(step.to_string());
             }
         }
@@ -87,21 +93,35 @@ fn allowed(ctx: &Context) -> Result<(), Error> {
     if ctx.leadership.may_write() { Ok(()) } else { Err(Error::NotLeading) }
 }
 
+/// What came of a write that was answered.
+enum Written<T> {
+    Done(T),
+    /// No dry run foresaw it: deletions have none, and rights and quotas change.
+    Refused(Finding),
+}
+
 fn note<T>(
     order: &Order<'_>,
     ctx: &Context,
     key: &PolicyKey,
     verb: &'static str,
     outcome: Result<T, Failure>,
-) -> Result<T, Error> {
+) -> Result<Written<T>, Error> {
     // Also after a failure: a request without an answer may have been done.
     ctx.last_writes.note(order.namespace);
     let label = if outcome.is_ok() { "ok" } else { "failed" };
     let labels = WriteLabels { kind: key.kind.name(), verb, outcome: label };
     ctx.metrics.writes.get_or_create(&labels).inc();
-    let done = outcome.map_err(|failure| Error::Write { verb, key: key.clone(), failure })?;
-    info!(policy = %key, verb, "policy written");
-    Ok(done)
+    match outcome {
+        Ok(done) => {
+            info!(policy = %key, verb, "policy written");
+            Ok(Written::Done(done))
+        }
+        Err(Failure::Refused(reason)) => {
+            Ok(Written::Refused(Finding::new(FindingName::WriteRefused, format!("{verb} {key}: {reason}"))))
+        }
+        Err(failure) => Err(Error::Write { verb, key: key.clone(), failure }),
+    }
 }
 
 fn versions(inventory: &Inventory) -> BTreeMap<PolicyKey, Version> {
