@@ -5,6 +5,8 @@ mod feed;
 mod feeds;
 mod live;
 mod store;
+#[cfg(test)]
+pub(crate) mod tests;
 mod write;
 
 use std::future::Future;
