@@ -86,6 +86,8 @@ pub struct Candidate {
     duration: Duration,
     leadership: Leadership,
     seen: Option<(String, Instant)>,
+    /// Whether the Lease was taken from somebody whose last write may still arrive; also while our claim is unanswered.
+    owes_wait: bool,
 }
 
 impl Candidate {
@@ -93,7 +95,7 @@ impl Candidate {
     pub fn new(cluster: Cluster, namespace: &str, identity: String, duration: Duration) -> Self {
         let leases = Api::namespaced(cluster.client.clone(), namespace);
         let leadership = Leadership { term: Arc::default() };
-        Self { cluster, leases, identity, duration, leadership, seen: None }
+        Self { cluster, leases, identity, duration, leadership, seen: None, owes_wait: false }
     }
 
     /// The right to write, to be asked before every write.
@@ -164,7 +166,7 @@ impl Candidate {
             let metadata = ObjectMeta { name: Some(NAME.to_owned()), ..ObjectMeta::default() };
             let lease = Lease { metadata, spec: Some(self.claim(0)) };
             self.cluster.within_time(self.leases.create(&PostParams::default(), &lease)).await?;
-            self.begin(asked, Duration::ZERO);
+            self.begin(asked);
             return Ok(Move::Take);
         };
         let version = lease.metadata.resource_version.clone().unwrap_or_default();
@@ -177,20 +179,17 @@ impl Candidate {
         let step = evaluate(&spec, &self.identity, since.elapsed(), self.duration);
         let transitions = spec.lease_transitions.unwrap_or_default();
         match step {
-            Move::Wait(_) => {}
+            Move::Wait(_) => self.owes_wait = false,
             Move::Renew => {
                 let acquired = spec.acquire_time.clone();
                 let claim = LeaseSpec { acquire_time: acquired, ..self.claim(transitions) };
                 self.write(Lease { spec: Some(claim), ..lease }).await?;
-                // Ours without a term: the answer to the take-over was lost, its wait was not.
-                let grace =
-                    if self.leadership.term().is_none() { self.cluster.request_timeout } else { Duration::ZERO };
-                self.begin(asked, grace);
+                self.begin(asked);
             }
             Move::Take | Move::TakeOver => {
+                self.owes_wait = step == Move::TakeOver;
                 self.write(Lease { spec: Some(self.claim(transitions + 1)), ..lease }).await?;
-                let grace = if step == Move::TakeOver { self.cluster.request_timeout } else { Duration::ZERO };
-                self.begin(asked, grace);
+                self.begin(asked);
             }
         }
         Ok(step)
@@ -201,7 +200,8 @@ impl Candidate {
     }
 
     /// A term counts from before the request was sent: the API server saw it no earlier.
-    fn begin(&self, asked: Instant, grace: Duration) {
+    fn begin(&mut self, asked: Instant) {
+        let grace = if self.owes_wait { self.cluster.request_timeout } else { Duration::ZERO };
         let not_before = self.leadership.term().map_or(asked + grace, |term| term.not_before);
         self.leadership.set(Some(Term { not_before, until: asked + self.duration }));
     }
@@ -220,49 +220,4 @@ impl Candidate {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const FIFTEEN: Duration = Duration::from_secs(15);
-
-    fn held_by(holder: &str) -> LeaseSpec {
-        LeaseSpec { holder_identity: Some(holder.to_owned()), lease_duration_seconds: Some(15), ..LeaseSpec::default() }
-    }
-
-    #[test]
-    fn a_free_lease_is_taken() {
-        assert_eq!(evaluate(&LeaseSpec::default(), "me", Duration::ZERO, FIFTEEN), Move::Take);
-        assert_eq!(evaluate(&held_by(""), "me", Duration::ZERO, FIFTEEN), Move::Take);
-    }
-
-    #[test]
-    fn our_own_lease_is_renewed_however_old() {
-        assert_eq!(evaluate(&held_by("me"), "me", Duration::from_secs(99), FIFTEEN), Move::Renew);
-    }
-
-    #[test]
-    fn a_silent_holder_is_replaced_only_after_its_whole_duration() {
-        let nearly = FIFTEEN - Duration::from_millis(1);
-        assert_eq!(evaluate(&held_by("you"), "me", nearly, FIFTEEN), Move::Wait(Duration::from_millis(1)));
-        assert_eq!(evaluate(&held_by("you"), "me", FIFTEEN, FIFTEEN), Move::TakeOver);
-    }
-
-    #[test]
-    fn the_duration_that_counts_is_the_holders() {
-        let long = LeaseSpec { lease_duration_seconds: Some(60), ..held_by("you") };
-        assert_eq!(evaluate(&long, "me", FIFTEEN, FIFTEEN), Move::Wait(Duration::from_secs(45)));
-    }
-
-    #[test]
-    fn a_term_that_has_ended_or_not_begun_forbids_writing() {
-        let now = Instant::now();
-        let leadership = Leadership { term: Arc::default() };
-        assert!(!leadership.may_write());
-        leadership.set(Some(Term { not_before: now + FIFTEEN, until: now + 2 * FIFTEEN }));
-        assert!(!leadership.may_write());
-        leadership.set(Some(Term { not_before: now, until: now }));
-        assert!(!leadership.may_write());
-        leadership.set(Some(Term { not_before: now, until: now + FIFTEEN }));
-        assert!(leadership.may_write());
-    }
-}
+mod tests;

@@ -9,6 +9,8 @@ mod finalizer;
 mod lease;
 mod reconcile;
 mod status;
+#[cfg(test)]
+mod tests;
 mod triggers;
 
 use std::future::Future;
