@@ -45,6 +45,8 @@ pub(crate) async fn tell(options: Options) -> anyhow::Result<(ControlPlane, Dura
         Ok(story::set_up(&client).await?)
     })
     .await?;
+    narrator.waits("the operator's binary is built where it is not up to date: minutes, the first time");
+    step(&narrator, "the operator's binary is there", async { Ok(operator::binary().await?) }).await?;
     let options = operator::Options { settle: SETTLE, ..operator::Options::default() };
     let operator =
         step(&narrator, "the operator leads and is ready", async { Ok(Operator::start(&plane, &options).await?) });

@@ -74,6 +74,11 @@ impl Narrator {
         anstream::println!("  {HEADING}${HEADING:#} {what}");
     }
 
+    /// What is waited for, where that may take long.
+    pub(super) fn waits(&self, what: &str) {
+        anstream::println!("  {QUIET}… {what}{QUIET:#}");
+    }
+
     /// How long something took.
     pub(super) fn took(&self, what: &str, time: Duration) {
         anstream::println!("  {GOOD}✓{GOOD:#} {what} {QUIET}{}{QUIET:#}", in_words(time));
@@ -96,9 +101,9 @@ impl Narrator {
     pub(super) fn item(&self, mark: Mark, what: &str, detail: &str) {
         let (style, sign) = mark.style();
         let indent = 6;
-        let lead = format!("{what}  ");
-        let room = WIDTH.saturating_sub(indent);
-        let mut lines = wrapped(&format!("{lead}{detail}"), room).into_iter();
+        let text =
+            if what.is_empty() || detail.is_empty() { format!("{what}{detail}") } else { format!("{what}  {detail}") };
+        let mut lines = wrapped(&text, WIDTH.saturating_sub(indent + 2)).into_iter();
         let first = lines.next().unwrap_or_default();
         let (head, tail) = first.split_at(what.len().min(first.len()));
         anstream::println!("    {style}{sign} {head}{style:#}{QUIET}{tail}{QUIET:#}");

@@ -1,13 +1,12 @@
 //! Who reaches whom, by the evaluator that also proves the plans, over what the API server holds.
 
-use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
 use anyhow::Context;
 use comfy_table::{Attribute, Cell, Color, Table};
 use netbaseline::discovery::{Hints, discover};
 use netbaseline::model::{Pod, PolicyKey, Protocol, Selector, Service, Snapshot, TargetPort};
-use netbaseline::policy::{Compiled, Connection, Decision, Endpoint, Side, Verdict};
+use netbaseline::policy::{Compiled, Connection, Decision, Endpoint, Verdict};
 
 use super::moment::Moment;
 use super::narrate::color;
@@ -55,17 +54,17 @@ pub(super) const QUESTIONS: [Question; 16] = [
     ask("edge/gateway", GATEWAY, "shop/web", WEB, 8080),
     ask("shop/web", WEB, "shop/orders", STABLE, 8080),
     ask("shop/orders", STABLE, "shop/orders-db", ORDERS_DB, 5432),
-    ask("shop/orders canary", CANARY, "shop/orders-db", ORDERS_DB, 5432),
+    ask("shop/canary", CANARY, "shop/orders-db", ORDERS_DB, 5432),
     ask("shop/orders", STABLE, "payments/api", API, 8443),
     ask("payments/api", API, "payments/db", DB, 5432),
-    ask("prometheus", PROMETHEUS, "shop/orders metrics", STABLE, 9102),
-    ask("prometheus", PROMETHEUS, "payments/api metrics", API, 9102),
-    ask("shop/orders canary", CANARY, "cluster DNS", Who::Dns, 53),
+    ask("prometheus", PROMETHEUS, "shop/orders", STABLE, 9102),
+    ask("prometheus", PROMETHEUS, "payments/api", API, 9102),
+    ask("shop/canary", CANARY, "cluster DNS", Who::Dns, 53),
     ask("shop/web", WEB, "Kubernetes API", Who::ApiServer, 443),
     ask("shop/orders", STABLE, "Internet, HTTPS", Who::Internet, 443),
-    ask("shop/orders canary", CANARY, "Internet, SMTP", Who::Internet, 25),
+    ask("shop/canary", CANARY, "Internet, SMTP", Who::Internet, 25),
     ask("shop/web", WEB, "Internet, SMTP", Who::Internet, 25),
-    ask("default/intruder", INTRUDER, "shop/orders canary", CANARY, 8080),
+    ask("default/intruder", INTRUDER, "shop/canary", CANARY, 8080),
     ask("default/intruder", INTRUDER, "shop/orders-db", ORDERS_DB, 5432),
     ask("default/intruder", INTRUDER, "payments/db", DB, 5432),
 ];
@@ -172,34 +171,31 @@ fn service<'s>(snapshot: &'s Snapshot, namespace: &str, name: &str) -> Option<&'
     snapshot.services.get(namespace)?.get(name).map(AsRef::as_ref)
 }
 
-/// What made the verdict, in a few words.
+/// What made the verdict, in a few words: what refuses, else what admits.
 fn because(decision: &Decision) -> String {
-    let (out, into) = (&decision.egress, &decision.ingress);
-    if out.isolating.is_empty() && into.isolating.is_empty() {
-        return "neither end is isolated".to_owned();
+    let sides = [(&decision.egress, "out of"), (&decision.ingress, "into")];
+    let isolated = || sides.iter().filter_map(|(side, way)| Some((side, *way, side.isolating.first()?)));
+    let refuses: Vec<String> = isolated()
+        .filter_map(|(side, way, isolating)| match side.verdict {
+            Verdict::Allowed => None,
+            Verdict::Denied => Some(format!("no rule lets it {way} {}", isolating.namespace)),
+            Verdict::Unknown => Some(side.unknown.join(", ")),
+        })
+        .collect();
+    let mut names: Vec<&str> = isolated().flat_map(|(side, ..)| &side.allowing).map(|(key, _)| short(key)).collect();
+    names.dedup();
+    match (refuses.is_empty(), names.is_empty()) {
+        (false, _) => refuses.join(", "),
+        (true, false) => names.join(", "),
+        (true, true) => "neither end is isolated".to_owned(),
     }
-    let parts = [side(out, "out"), side(into, "in")].into_iter().flatten();
-    // An end that refuses is reason enough.
-    let (refuses, admits): (Vec<_>, Vec<_>) = parts.partition(|(verdict, _)| *verdict != Verdict::Allowed);
-    let told = if refuses.is_empty() { admits } else { refuses };
-    told.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join(", ")
 }
 
-fn side(side: &Side, way: &str) -> Option<(Verdict, String)> {
-    let namespace = &side.isolating.first()?.namespace;
-    let text = match side.verdict {
-        Verdict::Allowed => {
-            let names: BTreeSet<&str> = side.allowing.iter().map(|(key, _)| short(key)).collect();
-            format!("{way}: {}", names.into_iter().collect::<Vec<_>>().join(" + "))
-        }
-        Verdict::Denied if way == "out" => format!("no rule lets it out of {namespace}"),
-        Verdict::Denied => format!("no rule lets it into {namespace}"),
-        Verdict::Unknown => side.unknown.join(", "),
-    };
-    Some((side.verdict, text))
-}
-
-/// The names of ours without what all of them begin with.
+/// The names of ours without what all of them begin with, and without the hash at the end of some.
 fn short(key: &PolicyKey) -> &str {
-    key.name.strip_prefix("baseline-").unwrap_or(&key.name)
+    let Some(name) = key.name.strip_prefix("baseline-") else { return &key.name };
+    match name.rsplit_once('-') {
+        Some((rest, hash)) if hash.len() == 8 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) => rest,
+        _ => name,
+    }
 }

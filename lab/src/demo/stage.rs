@@ -9,7 +9,7 @@ use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, Resource};
 use lab::ControlPlane;
 use lab::operator::{NAMESPACE, SERVICE_ACCOUNT};
-use netbaseline::api::{NetworkBaseline, NetworkBaselineStatus, Phase, names};
+use netbaseline::api::{DirectionStatus, NetworkBaseline, NetworkBaselineStatus, Phase, names};
 use netbaseline::policy::Verdict;
 use serde_json::{Value, json};
 
@@ -41,6 +41,7 @@ pub(super) struct Stage<'a> {
     shown: Moment,
     answers: Answers,
     told: BTreeMap<String, NetworkBaselineStatus>,
+    explained: BTreeSet<String>,
 }
 
 impl<'a> Stage<'a> {
@@ -48,7 +49,7 @@ impl<'a> Stage<'a> {
     pub(super) async fn new(plane: &'a ControlPlane, client: Client, narrator: Narrator) -> anyhow::Result<Self> {
         let shown = Moment::read(&client).await?;
         let answers = Answers::of(&shown)?;
-        Ok(Self { plane, client, narrator, shown, answers, told: BTreeMap::new() })
+        Ok(Self { plane, client, narrator, shown, answers, told: BTreeMap::new(), explained: BTreeSet::new() })
     }
 
     /// Baselines of a namespace.
@@ -76,7 +77,7 @@ impl<'a> Stage<'a> {
         namespace: &str,
         promise: &str,
         holds: impl Fn(&NetworkBaselineStatus) -> bool,
-    ) -> anyhow::Result<Duration> {
+    ) -> anyhow::Result<NetworkBaselineStatus> {
         let began = Instant::now();
         loop {
             let baseline = self.baselines(namespace).get(names::BASELINE_NAME).await;
@@ -85,7 +86,7 @@ impl<'a> Stage<'a> {
             let status = baseline.status.unwrap_or_default();
             if status.observed_generation == generation && holds(&status) {
                 self.narrator.took(promise, began.elapsed());
-                return Ok(began.elapsed());
+                return Ok(status);
             }
             ensure!(began.elapsed() < PATIENCE, "not within {}: {promise}; status: {status:#?}", in_words(PATIENCE));
             tokio::time::sleep(PACE).await;
@@ -129,7 +130,7 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    fn show_policies(&self, now: &Moment, namespace: &str) {
+    fn show_policies(&mut self, now: &Moment, namespace: &str) {
         let (changes, count) = (now.changes_since(&self.shown, namespace), now.of(namespace).count());
         let summary = match (changes.len(), count) {
             (0, 0) => format!("none of ours in {namespace}"),
@@ -137,26 +138,46 @@ impl<'a> Stage<'a> {
             _ => format!("{count} of ours in {namespace} now"),
         };
         self.narrator.topic("policies:", summary);
-        for change in changes {
+        // A reason is told once; what only goes, or comes back, is one line of names.
+        let (told, silent): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| match change.mark {
+            Mark::Added => self.explained.insert(change.detail.clone()),
+            Mark::Removed => false,
+            Mark::Changed | Mark::Plain => true,
+        });
+        for change in told {
             self.narrator.item(change.mark, &change.name, &change.detail);
+        }
+        for mark in [Mark::Added, Mark::Removed] {
+            let names = silent.iter().filter(|change| change.mark == mark).map(|change| change.name.as_str());
+            let names = names.collect::<Vec<_>>().join(", ");
+            if !names.is_empty() {
+                self.narrator.item(mark, "", &names);
+            }
         }
     }
 
     fn show_status(&self, namespace: &str, status: &NetworkBaselineStatus) {
         let before = self.told.get(namespace).cloned().unwrap_or_default();
-        let direction = |direction: &Option<netbaseline::api::DirectionStatus>| {
-            direction.as_ref().map_or_else(String::new, |is| format!("{:?} ({} isolated)", is.phase, is.isolated))
+        let direction = |of: &Option<DirectionStatus>| {
+            of.as_ref().map_or_else(String::new, |is| format!("{:?} (isolated: {})", is.phase, is.isolated))
         };
         let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready");
         let ready = ready.map_or_else(String::new, |ready| format!("Ready={} {}", ready.status, ready.reason));
-        let (ingress, egress) = (direction(&status.ingress), direction(&status.egress));
-        self.narrator.topic("status:  ", format!("ingress {ingress}, egress {egress}, {ready}"));
+        let phases = match (direction(&status.ingress), direction(&status.egress)) {
+            (ingress, egress) if ingress == egress => format!("both directions {ingress}"),
+            (ingress, egress) => format!("ingress {ingress}, egress {egress}"),
+        };
+        self.narrator.topic("status:  ", format!("{phases}, {ready}"));
         let names = |status: &NetworkBaselineStatus| -> BTreeSet<(String, String)> {
             status.findings.iter().map(|finding| (finding.name.clone(), finding.message.clone())).collect()
         };
         let (had, has) = (names(&before), names(status));
-        let same = if has.is_empty() { "none" } else { "as before" };
-        self.narrator.topic("findings:", if had == has { same } else { "" });
+        let summary = match (has.len(), had == has) {
+            (0, _) => "none".to_owned(),
+            (_, true) => "as before".to_owned(),
+            (count, false) => format!("{count}, of which new or gone"),
+        };
+        self.narrator.topic("findings:", summary);
         for (name, message) in has.difference(&had) {
             self.narrator.item(Mark::Added, name, message);
         }

@@ -68,7 +68,10 @@ pub(super) async fn resolver_moves(stage: &mut Stage<'_>) -> anyhow::Result<()> 
     let before = stage.look().await?.versions("shop");
     stage.narrator.did("kubectl -n kube-system delete service kube-dns");
     services.delete("kube-dns", &DeleteParams::default()).await.context("deleting the DNS Service")?;
-    stage.settled("shop", "finding FactKept", |status| finds(status, "FactKept")).await?;
+    let kept = stage.settled("shop", "the status says so", |status| finds(status, "FactKept")).await?;
+    for finding in kept.findings.iter().filter(|finding| finding.name == "FactKept") {
+        stage.narrator.item(Mark::Added, &finding.name, &finding.message);
+    }
     ensure!(stage.look().await?.versions("shop") == before, "promised that no policy changes when DNS vanishes");
     stage.narrator.holds(&format!("none of the {} policies of shop was touched", before.len()));
 
@@ -79,14 +82,12 @@ pub(super) async fn resolver_moves(stage: &mut Stage<'_>) -> anyhow::Result<()> 
         let old_retires = retiring.iter().any(|part| part.contains(OLD_RESOLVER));
         value.contains(NEW_RESOLVER) && old_retires && is_ready(status) && !finds(status, "FactKept")
     };
-    stage.settled("shop", "the new address is allowed, the old one retires", moved).await?;
-    let baseline = stage.baselines("shop").get(names::BASELINE_NAME).await?;
-    let status = baseline.status.unwrap_or_default();
+    let status = stage.settled("shop", "the new address is allowed, the old one retires", moved).await?;
     for part in dns(&status).1 {
         stage.narrator.item(Mark::Plain, "retiring", part);
     }
     stage.show("shop", Reach::Changed).await?;
-    stage.promise("shop/orders canary", "cluster DNS", Allowed)
+    stage.promise("shop/canary", "cluster DNS", Allowed)
 }
 
 /// Drift is repaired.
@@ -195,14 +196,18 @@ pub(super) async fn deleted(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     let since = Timestamp::now();
     stage.narrator.did("kubectl -n payments delete networkbaseline default");
     let baselines = stage.baselines("payments");
-    baselines.delete(names::BASELINE_NAME, &DeleteParams::foreground()).await.context("deleting the baseline")?;
+    baselines.delete(names::BASELINE_NAME, &DeleteParams::default()).await.context("deleting the baseline")?;
     let gone = async || Ok(baselines.get_opt(names::BASELINE_NAME).await?.is_none().then_some(()));
     stage.until("the policies have left, then the baseline", gone).await?;
     let writes = stage.writes_since(since, "payments")?;
     stage.narrator.topic("order:", "of the writes, by the API server's audit log");
     for (verb, name) in &writes {
-        let mark = if verb == "delete" { Mark::Removed } else { Mark::Added };
-        stage.narrator.item(mark, name, "");
+        let (mark, why) = match (verb.as_str(), name.strip_prefix("baseline-bridge-").is_some()) {
+            ("delete", _) => (Mark::Removed, ""),
+            (_, true) => (Mark::Added, "carries what one class of pods needs while the others leave"),
+            (_, false) => (Mark::Added, ""),
+        };
+        stage.narrator.item(mark, name, why);
     }
     stage.show("payments", Reach::Changed).await?;
     ensure!(stage.shown().of("payments").next().is_none(), "promised that no policy of ours stays in payments");

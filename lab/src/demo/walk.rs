@@ -67,10 +67,10 @@ pub(super) async fn canary(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     stage.set_phase("shop", Phase::Canary).await?;
     stage.settled("shop", "the canary is isolated", |status| at(status, Phase::Canary) && is_ready(status)).await?;
     stage.show("shop", Reach::All).await?;
-    stage.promise("default/intruder", "shop/orders canary", Denied)?;
+    stage.promise("default/intruder", "shop/canary", Denied)?;
     stage.promise("default/intruder", "shop/orders-db", Allowed)?;
-    stage.promise("shop/orders canary", "Internet, SMTP", Denied)?;
-    stage.promise("shop/orders canary", "cluster DNS", Allowed)
+    stage.promise("shop/canary", "Internet, SMTP", Denied)?;
+    stage.promise("shop/canary", "cluster DNS", Allowed)
 }
 
 /// Everybody.
@@ -108,7 +108,7 @@ pub(super) async fn payments(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     stage.settled("payments", "payments is isolated", |status| at(status, Phase::Enforce) && is_ready(status)).await?;
     stage.show("payments", Reach::All).await?;
     stage.promise("default/intruder", "payments/db", Denied)?;
-    stage.promise("prometheus", "payments/api metrics", Allowed)?;
+    stage.promise("prometheus", "payments/api", Allowed)?;
     stage.promise("shop/orders", "payments/api", Allowed)?;
     stage.promise("payments/api", "payments/db", Allowed)
 }
