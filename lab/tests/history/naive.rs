@@ -104,14 +104,17 @@ fn effects(state: &State, ours: bool) -> Effects {
         let selecting: Vec<&Value> =
             policies.iter().filter(|policy| selects(&policy["podSelector"], pod)).filter(types).collect();
         let rules: Vec<&Value> = selecting.iter().flat_map(|policy| list(&policy[rules])).collect();
-        let admits = |remote: &Remote, port| {
-            rules.iter().any(|rule| {
-                let (peers, ports) = (list(&rule[peers]), list(&rule["ports"]));
-                (peers.is_empty() || peers.iter().any(|peer| is_peer(peer, remote)))
-                    && (ports.is_empty() || ports.iter().any(|it| is_port(it, port)))
-            })
+        let of_remote = |remote: &Remote| -> Vec<&[Value]> {
+            let from_it = rules.iter().filter(|rule| {
+                let peers = list(&rule[peers]);
+                peers.is_empty() || peers.iter().any(|peer| is_peer(peer, remote))
+            });
+            from_it.map(|rule| list(&rule["ports"])).collect()
         };
-        let connections = remotes.iter().flat_map(|remote| PORTS.map(|port| admits(remote, port)));
+        let connections = remotes.iter().flat_map(|remote| {
+            let ports = of_remote(remote);
+            PORTS.map(|port| ports.iter().any(|of| of.is_empty() || of.iter().any(|entry| is_port(entry, port))))
+        });
         (!selecting.is_empty(), connections.collect())
     };
     sides.map(effect).collect()
