@@ -2,6 +2,8 @@
 
 mod decide;
 mod intend;
+#[cfg(test)]
+mod simulation;
 
 pub use decide::decide;
 pub use intend::{Frozen, Intent, Situation, enforced, intend};
