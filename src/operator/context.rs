@@ -42,8 +42,10 @@ pub struct Context {
     pub settle: Option<Duration>,
     /// When policies of a namespace were last written.
     pub last_writes: LastWrites,
-    /// Failures in a row, by baseline.
+    /// Failures in a row, by namespace.
     pub attempts: Attempts<String>,
+    /// Plans in a row that were refused, by namespace.
+    pub refusals: Attempts<String>,
 }
 
 impl Context {

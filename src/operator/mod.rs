@@ -126,6 +126,7 @@ async fn lead(
         settle: options.settle,
         last_writes: LastWrites::since_now(),
         attempts: Attempts::default(),
+        refusals: Attempts::default(),
     });
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let controller = controller(cluster.client, triggers, async { drop(stopped.await) }).run(

@@ -54,7 +54,7 @@ async fn steps(baseline: &NetworkBaseline, namespace: &str, ctx: &Context) -> Re
         return subject.let_go(ctx).await;
     }
     subject.tell(&intent, &execution, &inventory, ctx).await?;
-    Ok(next_look(&intent, &execution))
+    Ok(subject.next_look(&intent, &execution, ctx))
 }
 
 /// How long after a failure the next attempt is made.
@@ -188,23 +188,33 @@ impl<'a> Subject<'a> {
         }
         Ok(())
     }
+
+    fn next_look(&self, intent: &Intent, execution: &Execution, ctx: &Context) -> Action {
+        let timer = intent.next.map(|next| {
+            let left = next.duration_since(Timestamp::now());
+            Duration::try_from(left).unwrap_or(Duration::ZERO) + Duration::from_millis(100)
+        });
+        let namespace = self.namespace.to_owned();
+        let progress = match &execution.progress {
+            Progress::Refused(_) => Some(ctx.refusals.failed(namespace, REFUSED_AGAIN).min(REFUSED_AT_LATEST)),
+            Progress::Waiting(left) => {
+                ctx.refusals.succeeded(&namespace);
+                Some(*left)
+            }
+            Progress::Done => {
+                ctx.refusals.succeeded(&namespace);
+                None
+            }
+        };
+        timer.into_iter().chain(progress).min().map_or_else(Action::await_change, Action::requeue)
+    }
 }
 
-/// When the API server refuses a plan, what it refuses for may change without a sign that any watch sees.
-const REFUSED_AGAIN: Duration = Duration::from_secs(60);
-
-fn next_look(intent: &Intent, execution: &Execution) -> Action {
-    let timer = intent.next.map(|next| {
-        let left = next.duration_since(Timestamp::now());
-        Duration::try_from(left).unwrap_or(Duration::ZERO) + Duration::from_millis(100)
-    });
-    let progress = match &execution.progress {
-        Progress::Done => None,
-        Progress::Waiting(left) => Some(*left),
-        Progress::Refused(_) => Some(REFUSED_AGAIN),
-    };
-    timer.into_iter().chain(progress).min().map_or_else(Action::await_change, Action::requeue)
-}
+/// When the API server refuses a plan, what it refuses for may change without a sign that any watch sees (a quota, admission). Whoever
+/// is at work on it sees soon that it helped; one that nobody works on costs a dry run a minute.
+const REFUSED_AGAIN: Duration = Duration::from_secs(2);
+/// The longest wait after a refusal.
+const REFUSED_AT_LATEST: Duration = Duration::from_secs(60);
 
 /// The sources that must have answered once before anything is decided.
 pub const NEEDED: [Source; 6] = [
