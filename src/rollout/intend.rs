@@ -172,22 +172,41 @@ fn no_plan(error: &PlanError) -> Finding {
     }
 }
 
+/// Whom status last said to be isolated, where that is more than the live policies isolate: our own falls are told in status, so
+/// somebody else took it away. Restoring it is repair and no rise. A status that is lost or in other words changes nothing.
+fn told(situation: &Situation<'_>, effective: &Effective, direction: Direction, live: &Enforced) -> Enforced {
+    let status = situation.baseline.status.as_ref();
+    let told = status.and_then(|status| match direction {
+        Direction::Ingress => status.ingress.as_ref(),
+        Direction::Egress => status.egress.as_ref(),
+    });
+    let known = [Phase::Canary, Phase::Enforce].map(|phase| effective.enforced_at(phase));
+    known
+        .into_iter()
+        .find(|known| live.is_within(known) && told.is_some_and(|told| told.isolated == known.to_string()))
+        .unwrap_or_else(|| live.clone())
+}
+
 /// A valid spec held against what was seen.
 struct Judgement<'a> {
     situation: &'a Situation<'a>,
     effective: &'a Effective,
     namespace: String,
     live: [Enforced; 2],
+    /// What stands, but for what somebody took away from the live policies.
+    stands: [Enforced; 2],
     findings: Vec<Finding>,
 }
 
 impl<'a> Judgement<'a> {
     fn new(situation: &'a Situation<'a>, effective: &'a Effective) -> Self {
+        let live = Direction::BOTH.map(|direction| enforced(situation.live, direction));
         Self {
             situation,
             effective,
             namespace: situation.baseline.namespace().unwrap_or_default(),
-            live: Direction::BOTH.map(|direction| enforced(situation.live, direction)),
+            stands: [0, 1].map(|nth| told(situation, effective, Direction::BOTH[nth], &live[nth])),
+            live,
             findings: Vec::new(),
         }
     }
@@ -206,9 +225,9 @@ impl<'a> Judgement<'a> {
         }
 
         let blocked = self.findings.iter().any(|finding| finding.name.blocking());
-        let rises = (0..2).any(|nth| !desired[nth].is_within(&self.live[nth]));
+        let rises = (0..2).any(|nth| !desired[nth].is_within(&self.stands[nth]));
         let steered = if blocked && !running {
-            [0, 1].map(|nth| decide(desired[nth].clone(), &self.live[nth], true))
+            [0, 1].map(|nth| decide(desired[nth].clone(), &self.stands[nth], true))
         } else {
             desired
         };
