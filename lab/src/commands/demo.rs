@@ -13,7 +13,7 @@ pub(crate) async fn run(keep: bool) -> anyhow::Result<ExitCode> {
     let options = if keep { Options::detached(KEPT) } else { Options::ephemeral() };
     let (plane, elapsed) = demo::tell(options).await?;
     anstream::println!(
-        "\nThat was the product in {:.0} s. Nothing was faked: every line was read from the API server.",
+        "\nThat was the product in {:.0} s. What it showed was read from the API server, nothing was faked.",
         elapsed.as_secs_f32()
     );
     if keep {

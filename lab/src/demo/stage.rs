@@ -175,7 +175,7 @@ impl<'a> Stage<'a> {
         let summary = match (has.len(), had == has) {
             (0, _) => "none".to_owned(),
             (_, true) => "as before".to_owned(),
-            (count, false) => format!("{count}, of which new or gone"),
+            (count, false) => count.to_string(),
         };
         self.narrator.topic("findings:", summary);
         for (name, message) in has.difference(&had) {

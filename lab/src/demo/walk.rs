@@ -61,8 +61,9 @@ pub(super) async fn audit(stage: &mut Stage<'_>) -> anyhow::Result<()> {
 pub(super) async fn canary(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     stage.narrator.stop(
         "Canary: one pod of shop is isolated first",
-        "The pods with track=canary are isolated, with every allowance that speaks of them. Allowances come before \
-         the policy that denies: at no moment is a needed connection cut.",
+        "The pods with track=canary, with every allowance that speaks of them. Any NetworkPolicy that selects a pod \
+         isolates it, so the order of writes decides whether traffic fails: bridges carry everything while the \
+         readable policies arrive.",
     );
     stage.set_phase("shop", Phase::Canary).await?;
     stage.settled("shop", "the canary is isolated", |status| at(status, Phase::Canary) && is_ready(status)).await?;
@@ -77,8 +78,8 @@ pub(super) async fn canary(stage: &mut Stage<'_>) -> anyhow::Result<()> {
 pub(super) async fn enforce(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     stage.narrator.stop(
         "Enforce: all pods of shop are isolated",
-        "A NetworkPolicy has one podSelector, so policies for the canary cannot become policies for all in one \
-         write. Where the proof asks for it, bridges carry the traffic meanwhile; they are gone at the end.",
+        "Every policy has to change its podSelector, which no write can do for all of them at once. Bridges carry \
+         the traffic of old and new meanwhile, every state in between is proven, and none of them is left at the end.",
     );
     let since = Timestamp::now();
     stage.set_phase("shop", Phase::Enforce).await?;
