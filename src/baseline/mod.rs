@@ -36,7 +36,7 @@ use crate::plan::Desired;
 
 pub use draft::Scope;
 pub use fact_status::fact_status;
-pub use naming::DEFAULT_DENY;
+pub use naming::{DEFAULT_DENY, DNS};
 pub use retain::{GRACE, Retained, retain};
 pub use target::target_hash;
 

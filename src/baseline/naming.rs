@@ -8,7 +8,7 @@ use crate::model::{Direction, Policy, Selector, Values};
 /// The policy that isolates.
 pub const DEFAULT_DENY: &str = "baseline-default-deny";
 /// Lookups, at the end of the pods that ask.
-pub(super) const DNS: &str = "baseline-allow-dns";
+pub const DNS: &str = "baseline-allow-dns";
 /// Prefix: lookups, at the end of the pods that answer.
 pub(super) const DNS_SERVING: &str = "baseline-allow-dns-serving";
 /// Prefix: what the pods that answer ask upstream.

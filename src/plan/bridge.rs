@@ -11,6 +11,8 @@ use super::{Desired, Live, hash};
 
 /// The allowance label of bridges.
 const ALLOWANCE: &str = "bridge";
+/// The allowance label of objects that carry everything for good.
+const WHOLE: &str = "whole";
 
 /// The bridges of a plan.
 #[derive(Default)]
@@ -67,6 +69,11 @@ pub fn is_bridge(key: &PolicyKey) -> bool {
     key.name.strip_prefix(names::POLICY_PREFIX).is_some_and(|rest| rest.starts_with("bridge-"))
 }
 
+/// Whether a plan is under way: a bridge lives that is not there for good.
+pub fn is_under_way(live: &[Live]) -> bool {
+    live.iter().any(|live| is_bridge(&live.policy.key) && live.allowance.as_ref() != WHOLE)
+}
+
 /// Which names are taken.
 pub(super) struct Names<'a> {
     pub(super) live: &'a [Live],
@@ -111,7 +118,8 @@ pub fn in_one_piece(target: &[Desired]) -> Result<Vec<Desired>, TooManyClasses> 
     let mut pieces: Vec<Desired> = supplements.into_iter().cloned().collect();
     for class in classes(policies.iter().map(|policy| &policy.pod_selector))? {
         if let Some(policy) = in_one(&class, &policies) {
-            pieces.push(Names { live: &[], target: &[] }.bridge(policy, &pieces));
+            let piece = Names { live: &[], target: &[] }.bridge(policy, &pieces);
+            pieces.push(Desired { allowance: Arc::from(WHOLE), ..piece });
         }
     }
     Ok(pieces)

@@ -25,7 +25,7 @@ use jiff::Timestamp;
 use crate::model::{Policy, PolicyKey, Selector};
 use crate::policy::{Capabilities, TooManyClasses};
 
-pub use bridge::{in_one_piece, is_bridge};
+pub use bridge::{in_one_piece, is_bridge, is_under_way};
 pub use hash::hash;
 pub use proof::{Breach, Violation, judge, prove};
 

@@ -44,6 +44,8 @@ pub enum Frozen {
     NodesNotReady,
     /// No safe order of writes exists.
     NoPlan,
+    /// A rise is blocked, and what stands cannot be written anew as it is.
+    Blocked,
 }
 
 /// What to do about one namespace.
@@ -216,7 +218,7 @@ impl<'a> Judgement<'a> {
         let desired = Direction::BOTH.map(|direction| self.effective.enforced_at(self.effective.phase(direction)));
         let shown = self.retained(&Direction::BOTH.map(|direction| self.shown_at(direction)));
         // A plan that runs is finished: half a switch is no place to stop.
-        let running = situation.live.iter().any(|live| plan::is_bridge(&live.policy.key));
+        let running = plan::is_under_way(situation.live);
         let moves = running || (0..2).any(|nth| desired[nth] != self.live[nth]);
         self.findings = self.all_findings(&shown, moves);
         let preview = plan::plan(&[], &shown.policies, situation.facts.engine.capabilities, Pace::Careful);
@@ -225,6 +227,9 @@ impl<'a> Judgement<'a> {
         }
 
         let blocked = self.findings.iter().any(|finding| finding.name.blocking());
+        if blocked && self.would_forget_a_need() {
+            self.stands = self.live.clone();
+        }
         let rises = (0..2).any(|nth| !desired[nth].is_within(&self.stands[nth]));
         let steered = if blocked && !running {
             [0, 1].map(|nth| decide(desired[nth].clone(), &self.stands[nth], true))
@@ -243,8 +248,12 @@ impl<'a> Judgement<'a> {
                 (Plan::default(), Some(Frozen::NoPlan))
             }
         };
+        // Of a canary in several whole objects nobody can tell the selector, so it cannot be rendered to stand still.
+        let in_pieces = situation.facts.engine.capabilities.delivers_in_pieces;
+        let canary = self.live.iter().any(|live| matches!(live, Enforced::Canary(_)));
         let waits_for_nodes = running && !falls && self.has(FindingName::NodesNotReady);
         for (applies, reason) in [
+            (blocked && rises && !running && in_pieces && canary, Frozen::Blocked),
             (target.hold, Frozen::FactGone),
             (waits_for_nodes, Frozen::NodesNotReady),
             (self.effective.suspend && !running && !held_down, Frozen::Suspended),
@@ -269,6 +278,16 @@ impl<'a> Judgement<'a> {
             next: target.next,
             findings: self.findings,
         }
+    }
+
+    /// Whether restoring what somebody took away would isolate pods without the lookups that no fact tells of any more.
+    fn would_forget_a_need(&self) -> bool {
+        self.has(FindingName::NoDns)
+            && !self
+                .retained(&self.stands)
+                .policies
+                .iter()
+                .any(|desired| desired.policy.key.name.starts_with(baseline::DNS))
     }
 
     fn effective_enforces(&self) -> bool {

@@ -1,6 +1,6 @@
 //! The transitions that were taken on a real engine: a namespace of three workloads, one of them tightened to pod level.
 //! Written by hand (the new set's objects, then the old ones deleted) nine of the ten that were tried lost
-//! connections there.
+//! connections there. And one object that somebody edited beyond recognition.
 
 use std::collections::BTreeSet;
 
@@ -93,4 +93,14 @@ fn every_transition_written_by_hand_is_caught() {
         assert_eq!(prove(&old, &new, &steps).is_ok(), by_hand_is_safe, "{name}");
         assert_eq!(wrong_on_the_way(&old, &new, &all_alive(&old), &steps).is_none(), by_hand_is_safe, "{name}");
     }
+}
+
+#[test]
+fn an_object_edited_beyond_recognition_is_deleted_and_created_anew() {
+    let intended = supplement("allow-api-server-0", &Selector::all(), 6443);
+    let unreadable = Policy { pod_selector: Selector::nothing(), egress: None, ..intended.clone() };
+    let live = Live { marks_intact: false, ..alive(&desired(&unreadable)) };
+    let plan = plan(&[live], &[desired(&intended)], Capabilities::spec(), Pace::Urgent).unwrap();
+    let on_it: Vec<String> = plan.steps.iter().map(ToString::to_string).filter(|step| step.ends_with("-0")).collect();
+    assert_eq!(on_it, ["delete baseline-allow-api-server-0", "apply baseline-allow-api-server-0"]);
 }
