@@ -79,10 +79,11 @@ impl Inventory {
         };
         let readable = read.is_ok();
         self.ours.push(Live {
-            // Edited into something that we never write: it reads as saying nothing, and is written again.
+            // Edited into something that we never write. It reads as one that selects nothing, so that it is deleted and created
+            // anew: an apply would leave in place what it does not name.
             policy: read.unwrap_or_else(|_| Policy {
                 key,
-                pod_selector: Selector::all(),
+                pod_selector: Selector::nothing(),
                 ingress: None,
                 egress: None,
                 isolates: false,

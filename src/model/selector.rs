@@ -126,6 +126,11 @@ impl Selector {
         Self::default()
     }
 
+    /// The selector that matches nothing. The API has no form for it.
+    pub fn nothing() -> Self {
+        Self::all().with(NAMESPACE_NAME_LABEL, &Values::In(BTreeSet::new()))
+    }
+
     /// The selector of these labels, each with exactly this value.
     pub fn of_labels<K: AsRef<str>, V: AsRef<str>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
         pairs.into_iter().fold(Self::all(), |selector, (key, value)| {
