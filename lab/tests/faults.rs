@@ -1,5 +1,5 @@
 //! Each request of a reconcile goes wrong once, in each way: nothing is lost, nothing runs hot, and the end is the same.
-#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by it")]
 
 mod history;
 

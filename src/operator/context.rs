@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use kube::runtime::events::Recorder;
 use tokio::sync::watch;
 
+use super::error::Error;
 use super::lease::Leadership;
 use crate::cluster::Cluster;
 use crate::discovery::Facts;
@@ -52,6 +53,11 @@ impl Context {
     /// The cluster now.
     pub fn moment(&self) -> Moment {
         self.moments.borrow().clone()
+    }
+
+    /// Asked before every single write: the Lease may have been lost while the last one was under way.
+    pub fn may_write(&self) -> Result<(), Error> {
+        if self.leadership.may_write() { Ok(()) } else { Err(Error::NotLeading) }
     }
 
     /// How long a change takes to be in force on this engine.

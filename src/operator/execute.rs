@@ -64,7 +64,7 @@ pub async fn execute(order: &Order<'_>, ctx: &Context) -> Result<Execution, Erro
             Step::Apply(desired) => {
                 let key = &desired.policy.key;
                 let version = versions.get(key);
-                allowed(ctx)?;
+                ctx.may_write()?;
                 let outcome = ctx.cluster.apply_policy(desired, order.baseline_uid, version, Mode::Real).await;
                 match note(order, ctx, key, "apply", outcome)? {
                     Written::Done(version) => versions.insert(key.clone(), version),
@@ -76,7 +76,7 @@ pub async fn execute(order: &Order<'_>, ctx: &Context) -> Result<Execution, Erro
             }
             Step::Delete(key) => {
                 let Some(version) = versions.remove(key) else { continue };
-                allowed(ctx)?;
+                ctx.may_write()?;
                 let outcome = ctx.cluster.delete_policy(key, &version).await;
                 if let Written::Refused(finding) = note(order, ctx, key, "delete", outcome)? {
                     return Ok(Execution { progress: Progress::Refused(finding), written });
@@ -86,11 +86,6 @@ pub async fn execute(order: &Order<'_>, ctx: &Context) -> Result<Execution, Erro
         }
     }
     Ok(Execution { progress: Progress::Done, written })
-}
-
-/// Asked before every single write: the Lease may have been lost while the last one was under way.
-fn allowed(ctx: &Context) -> Result<(), Error> {
-    if ctx.leadership.may_write() { Ok(()) } else { Err(Error::NotLeading) }
 }
 
 /// What came of a write that was answered.

@@ -89,6 +89,7 @@ impl<'a> Subject<'a> {
     async fn let_go(&self, ctx: &Context) -> Result<Action, Error> {
         ctx.board.note(self.namespace, None);
         if finalizer::is_set(self.baseline) {
+            ctx.may_write()?;
             finalizer::remove(&ctx.cluster, self.baseline).await?;
         }
         Ok(Action::await_change())
@@ -114,6 +115,7 @@ impl<'a> Subject<'a> {
     async fn prepare(&self, intent: &Intent, ctx: &Context) -> Result<(), Error> {
         let writes = intent.frozen.is_none() && intent.plan.steps.iter().any(|step| matches!(step, Step::Apply(_)));
         if writes && !self.deleting && !finalizer::is_set(self.baseline) {
+            ctx.may_write()?;
             finalizer::add(&ctx.cluster, self.baseline).await?;
         }
         Ok(())
@@ -183,6 +185,7 @@ impl<'a> Subject<'a> {
         }
         ctx.board.note(self.namespace, Some(standing));
         let told = outcome.status();
+        ctx.may_write()?;
         if status::write(&ctx.cluster, self.baseline, &told).await? || !execution.written.is_empty() {
             events::publish(&ctx.recorder, ctx.cluster.request_timeout, self.baseline, &told, &execution.written).await;
         }
