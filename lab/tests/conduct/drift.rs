@@ -61,10 +61,12 @@ async fn pod_on_a_lost_node(world: &World) {
     world
         .apply(&json!({
             "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "far", "namespace": world.namespace},
-            "spec": {"nodeName": "lost", "containers": [{"name": "c", "image": "lab.invalid/far"}],
+            "spec": {"nodeName": "lost", "hostNetwork": true, "containers": [{"name": "c", "image": "lab.invalid/far"}],
                 "tolerations": [{"operator": "Exists"}]},
         }))
         .await;
+    // A pod of the host network has a finding of its own, which shows that the operator has seen it.
+    eventually("the pod is seen", async || world.finding("HostNetworkPodsNotIsolated").await.is_some()).await;
 }
 
 #[tokio::test]
