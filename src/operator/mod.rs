@@ -161,7 +161,7 @@ fn controller(
     let (reader, writer) = reflector::store::<NetworkBaseline>();
     let predicate = {
         use kube::runtime::Predicate;
-        predicates::generation.combine(predicates::finalizers).combine(predicates::annotations)
+        predicates::generation.combine(predicates::finalizers).combine(predicates::annotations).combine(is_told)
     };
     let baselines = readable(client)
         .reflect(writer)
@@ -183,6 +183,11 @@ fn controller(
         .with_config(controller::Config::default().concurrency(8))
         .reconcile_on(woken)
         .graceful_shutdown_on(stop)
+}
+
+/// Changes when somebody clears a status, which is told again; every other change of a status is our own.
+fn is_told(baseline: &NetworkBaseline) -> Option<u64> {
+    Some(u64::from(baseline.status.as_ref().is_some_and(|status| !status.conditions.is_empty())))
 }
 
 fn tokio_stream<T>(mut receiver: mpsc::Receiver<T>) -> impl Stream<Item = T> {
