@@ -1,5 +1,6 @@
 //! The API server's audit log: every write by anybody, every read by a service account.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -49,6 +50,17 @@ pub struct AuditUser {
     /// Its groups.
     #[serde(default)]
     pub groups: Vec<String>,
+    /// What else its credential says.
+    #[serde(default)]
+    pub extra: BTreeMap<String, Vec<String>>,
+}
+
+impl AuditUser {
+    /// The token it came with: two replicas of one service account have two.
+    #[must_use]
+    pub fn credential(&self) -> Option<&str> {
+        self.extra.get("authentication.kubernetes.io/credential-id")?.first().map(String::as_str)
+    }
 }
 
 /// The object of a request.
