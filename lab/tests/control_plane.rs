@@ -127,7 +127,7 @@ async fn a_lab_whose_process_is_killed_leaves_nothing_even_when_its_watcher_is_k
     victim.wait().unwrap();
     let began = Instant::now();
     while lab::list().unwrap().iter().any(|lab| lab.name == name) {
-        assert!(began.elapsed() < Duration::from_secs(10), "its watcher left lab {name}");
+        assert!(began.elapsed() < Duration::from_secs(60), "its watcher left lab {name}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 
