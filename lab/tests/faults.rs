@@ -3,6 +3,7 @@
 
 mod history;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -17,9 +18,12 @@ use serde_json::{Value, json};
 /// Most requests of one transition, faults and retries among them: an undisturbed one takes about 30.
 const MOST_REQUESTS: usize = 150;
 
-const CALLS: [&str; 6] = ["list policies", "list quotas", "dry run", "apply", "delete", "patch status"];
+const CALLS: [&str; 7] = ["list policies", "list quotas", "dry run", "apply", "delete", "patch status", "write event"];
 
-const FAULTS: [&str; 5] = ["409", "429", "500", "hang", "lost answer"];
+const FAULTS: [&str; 6] = ["409", "422", "429", "500", "hang", "lost answer"];
+
+/// How long after a transition a request that does not belong to it (an Event) may take to come.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 fn call(request: &Request<Body>) -> &'static str {
     let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
@@ -31,6 +35,8 @@ fn call(request: &Request<Body>) -> &'static str {
         "PATCH" if is_policy_write(request) => "apply",
         "DELETE" if is_policy_write(request) => "delete",
         "PATCH" if path.ends_with("/status") => "patch status",
+        "PATCH" if path.ends_with("/networkbaselines/default") => "patch finalizer",
+        "POST" | "PATCH" if path.contains("/events") => "write event",
         _ => "other",
     }
 }
@@ -101,6 +107,10 @@ async fn whatever_request_goes_wrong_every_state_is_safe_and_the_end_is_the_same
             *armed.lock().unwrap() = Some((call, fault));
             let began = Instant::now();
             let transition = history.to(&format!("{call}: {fault}"), &specs[at]).await;
+            let waiting = Instant::now();
+            while armed.lock().unwrap().is_some() && waiting.elapsed() < PATIENCE {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
             let met = armed.lock().unwrap().take().is_none();
             let sent = requests.load(Ordering::SeqCst);
             println!("{call:14} {fault:12} {sent:4} requests {:6.1?}", began.elapsed());
@@ -110,5 +120,32 @@ async fn whatever_request_goes_wrong_every_state_is_safe_and_the_end_is_the_same
             assert!(sent <= MOST_REQUESTS, "{}: {sent} requests", transition.name);
         }
     }
+    for (nth, fault) in FAULTS.into_iter().enumerate() {
+        let history = History::begin(&plane.client().await.unwrap(), &format!("finalizer-{nth}")).await;
+        *armed.lock().unwrap() = Some(("patch finalizer", fault));
+        let transition = history.to(&format!("patch finalizer: {fault}"), &specs[0]).await;
+        assert!(armed.lock().unwrap().take().is_none(), "{}: no such request", transition.name);
+        assert_eq!(transition.violations(), Vec::<String>::new(), "{}", transition.name);
+        assert_eq!(meaning(transition.last()), meaning(&ends[0]), "{}", transition.name);
+    }
+    operator.stop().await.unwrap();
+
+    // Every watch that the operator opens ends with 410, and its list starts anew.
+    let ended = Arc::new(AtomicUsize::new(0));
+    let hook: Arc<Hook> = {
+        let (ended, known) = (ended.clone(), Mutex::new(BTreeSet::new()));
+        Arc::new(move |request| {
+            if call(request) == "watch" && known.lock().unwrap().insert(request.uri().path().to_owned()) {
+                ended.fetch_add(1, Ordering::SeqCst);
+                return verdict("410");
+            }
+            Verdict::Pass
+        })
+    };
+    let operator = Inside::start(&kubeconfig, &options, hook).await.unwrap();
+    let transition = history.to("watches end", &specs[1 - at]).await;
+    assert!(ended.load(Ordering::SeqCst) >= 8, "{} watches", ended.load(Ordering::SeqCst));
+    assert_eq!(transition.violations(), Vec::<String>::new());
+    assert_eq!(meaning(transition.last()), meaning(&ends[1 - at]));
     operator.stop().await.unwrap();
 }
